@@ -1,0 +1,149 @@
+package collector
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Where a worker's records go.
+const (
+	SinkKafka  = "kafka"
+	SinkStdout = "stdout"
+)
+
+// MaxSlots is the most slots a steering group can have; the kernel's socket arrays have this size.
+const MaxSlots = 256
+
+// Config says what one worker does. The yaml names are also the flags' (with dashes, nested keys joined by a dash) and the
+// environment's (TELCOL_ and upper case, joined by an underscore).
+type Config struct {
+	Slot        int           `yaml:"slot"`          // place in the group, 0 to Slots-1; -1 when not told
+	Slots       int           `yaml:"slots"`         // number intended; 0 takes the group's own
+	Group       string        `yaml:"group"`         // steering group, default "default"
+	Steering    bool          `yaml:"steering"`      // default true; false runs one worker without a group
+	ListenIPFIX string        `yaml:"listen-ipfix"`  // UDP, default [::]:4739
+	ListenBMP   string        `yaml:"listen-bmp"`    // TCP, default [::]:1790
+	HTTP        string        `yaml:"http"`          // metrics and health; default 127.0.0.1:(8080+slot); "off" for none
+	StateDir    string        `yaml:"state-dir"`     // what outlives a restart; "" keeps nothing
+	Sink        string        `yaml:"sink"`          // kafka (default) or stdout
+	LogLevel    string        `yaml:"log-level"`     // debug, info (default), warn, error
+	LogFormat   string        `yaml:"log-format"`    // text (default) or json
+	DrainAfter  time.Duration `yaml:"drain-timeout"` // how long a stop may deliver what was taken, default 8s
+	Kafka       KafkaConfig   `yaml:"kafka"`
+	Intake      IntakeConfig  `yaml:"intake"`
+	BMP         BMPConfig     `yaml:"bmp"`
+}
+
+// KafkaConfig says where and how records are produced.
+type KafkaConfig struct {
+	Brokers      []string      `yaml:"brokers"`       // bootstrap addresses, default localhost:9092
+	TopicFlow    string        `yaml:"topic-flow"`    // default telcol.flow
+	CreateTopics bool          `yaml:"create-topics"` // create a missing topic, default true
+	Partitions   int32         `yaml:"partitions"`    // of a topic that telcol creates; default -1, the broker's own
+	Replication  int16         `yaml:"replication"`   // of a topic that telcol creates; default -1, the broker's own
+	Compression  string        `yaml:"compression"`   // none (default), snappy, lz4, zstd
+	BufferBytes  int64         `yaml:"buffer-bytes"`  // records waiting for delivery, default 256 MiB; beyond it the oldest is dropped and counted
+	Linger       time.Duration `yaml:"linger"`        // how long a batch waits for more records, default 20ms
+}
+
+// IntakeConfig bounds what is read from the sockets.
+type IntakeConfig struct {
+	ReceiveBuffer int           `yaml:"receive-buffer"` // bytes asked of the kernel for the UDP socket, default 32 MiB
+	Coalesce      time.Duration `yaml:"coalesce"`       // a short batch waits this long for more datagrams, default 1ms; 0 reads at once
+	MaxSessions   int           `yaml:"max-sessions"`   // BMP connections at once, default 4096
+}
+
+// BMPConfig bounds what one BMP session may ask for.
+type BMPConfig struct {
+	MaxMessage   int           `yaml:"max-message"`   // bytes, default 1 MiB; a longer message ends the session
+	StaleTimeout time.Duration `yaml:"stale-timeout"` // routes of a lost session are kept this long, default 10m
+	QuietPeriod  time.Duration `yaml:"quiet-period"`  // a table without End-of-RIB counts as whole after this much silence, default 30s
+	MaxRoutes    int           `yaml:"max-routes"`    // per device, default 20 million; further ones are refused and counted
+}
+
+// Default returns the configuration of a worker that was told nothing.
+func Default() Config {
+	return Config{
+		Slot: -1, Group: "default", Steering: true,
+		ListenIPFIX: "[::]:4739", ListenBMP: "[::]:1790",
+		Sink: SinkKafka, LogLevel: "info", LogFormat: "text", DrainAfter: 8 * time.Second,
+		Kafka: KafkaConfig{
+			Brokers: []string{"localhost:9092"}, TopicFlow: "telcol.flow", CreateTopics: true,
+			Partitions: -1, Replication: -1, Compression: "none", BufferBytes: 256 << 20, Linger: 20 * time.Millisecond,
+		},
+		Intake: IntakeConfig{ReceiveBuffer: 32 << 20, Coalesce: time.Millisecond, MaxSessions: 4096},
+		BMP: BMPConfig{
+			MaxMessage: 1 << 20, StaleTimeout: 10 * time.Minute, QuietPeriod: 30 * time.Second, MaxRoutes: 20_000_000,
+		},
+	}
+}
+
+// ErrConfig is wrapped by every error of Validate.
+var ErrConfig = errors.New("configuration")
+
+// Validate reports the first value that cannot work, in words that say what to do.
+func (c *Config) Validate() error {
+	switch {
+	case c.Slots < 0 || c.Slots > MaxSlots:
+		return fmt.Errorf("%w: slots %d is out of range, want 1 to %d", ErrConfig, c.Slots, MaxSlots)
+	case c.Slot < 0:
+		return fmt.Errorf("%w: say which slot this worker has (--slot 0 to slots-1)", ErrConfig)
+	case c.Slot >= MaxSlots, c.Slots > 0 && c.Slot >= c.Slots:
+		n := c.Slots
+		if n == 0 {
+			n = MaxSlots
+		}
+		return fmt.Errorf("%w: slot %d is out of range, %d slots are numbered 0 to %d", ErrConfig, c.Slot, n, n-1)
+	case c.Group == "" || strings.ContainsAny(c.Group, "/ \x00") || c.Group == "." || c.Group == "..":
+		return fmt.Errorf("%w: group %q is not a name (no blanks, no slashes)", ErrConfig, c.Group)
+	case c.Sink != SinkKafka && c.Sink != SinkStdout:
+		return fmt.Errorf("%w: sink %q is unknown, want kafka or stdout", ErrConfig, c.Sink)
+	case c.Sink == SinkKafka && len(c.Kafka.Brokers) == 0:
+		return fmt.Errorf("%w: the kafka sink needs at least one broker (--kafka-brokers host:port)", ErrConfig)
+	case c.DrainAfter <= 0:
+		return fmt.Errorf("%w: drain-timeout %v must be positive", ErrConfig, c.DrainAfter)
+	}
+	for _, l := range [][2]string{{"listen-ipfix", c.ListenIPFIX}, {"listen-bmp", c.ListenBMP}} {
+		if _, err := netip.ParseAddrPort(l[1]); err != nil {
+			return fmt.Errorf("%w: %s %q is not address:port, for example [::]:4739", ErrConfig, l[0], l[1])
+		}
+	}
+	return c.validateRest()
+}
+
+func (c *Config) validateRest() error {
+	if c.HTTP != "" && c.HTTP != "off" {
+		if _, _, err := net.SplitHostPort(c.HTTP); err != nil {
+			return fmt.Errorf("%w: http %q is not address:port (or off)", ErrConfig, c.HTTP)
+		}
+	}
+	for _, b := range c.Kafka.Brokers {
+		if _, _, err := net.SplitHostPort(b); err != nil {
+			return fmt.Errorf("%w: kafka.brokers %q is not host:port", ErrConfig, b)
+		}
+	}
+	switch {
+	case c.Kafka.BufferBytes < 1<<20:
+		return fmt.Errorf("%w: kafka.buffer-bytes %d is too small, want at least 1 MiB", ErrConfig, c.Kafka.BufferBytes)
+	case c.BMP.MaxMessage < 4096:
+		return fmt.Errorf("%w: bmp.max-message %d is too small, want at least 4096", ErrConfig, c.BMP.MaxMessage)
+	case c.Intake.MaxSessions < 1:
+		return fmt.Errorf("%w: intake.max-sessions %d must be positive", ErrConfig, c.Intake.MaxSessions)
+	}
+	return nil
+}
+
+// HTTPAddr is where the worker serves HTTP: as configured, else 127.0.0.1 and 8080 plus the slot; "" when off.
+func (c *Config) HTTPAddr() string {
+	switch c.HTTP {
+	case "":
+		return fmt.Sprintf("127.0.0.1:%d", 8080+c.Slot)
+	case "off":
+		return ""
+	}
+	return c.HTTP
+}
