@@ -1,0 +1,157 @@
+package record
+
+import (
+	"net/netip"
+	"strconv"
+
+	"github.com/telcol/telcol/correlate"
+	"github.com/telcol/telcol/ipfix"
+)
+
+// Encoder writes records. It holds what consecutive records share: the identity of their message, dates, and the
+// attributes of recently used routes. It belongs to one goroutine.
+type Encoder struct {
+	// Set by NewEncoder.
+	slot  int
+	extra ExtraFunc
+
+	// Caches.
+	message  messageKey
+	rendered bool   // head and identity are those of message
+	head     []byte // from the opening brace up to the position in record_id
+	identity []byte // from the end of record_id to the last field of the message
+	dates    dateCache
+	src, dst side
+}
+
+// ExtraFunc appends the "extra" object of a flow, braces included, or nothing when the flow has no element without a
+// field of its own. It must append valid JSON; [AppendString] and [AppendAddr] help.
+type ExtraFunc func(dst []byte, r *correlate.Record) []byte
+
+// Option changes an Encoder under construction.
+type Option func(*Encoder)
+
+// WithExtra makes the encoder write "extra" fields. Without it there are none.
+func WithExtra(f ExtraFunc) Option { return func(e *Encoder) { e.extra = f } }
+
+// WithRouteCache sets how many sets of path attributes are kept in their encoded form, per side of the flow. It is
+// rounded up to a power of two; the default is DefaultRouteCache, and below 1 there is no cache.
+func WithRouteCache(entries int) Option {
+	return func(e *Encoder) {
+		e.src.cache = newRouteCache(entries)
+		e.dst.cache = newRouteCache(entries)
+	}
+}
+
+// NewEncoder returns an encoder for the records of a worker's slot.
+func NewEncoder(slot int, opts ...Option) *Encoder {
+	e := &Encoder{
+		slot:  slot,
+		dates: newDateCache(),
+		src:   side{keys: keysOf("src_"), cache: newRouteCache(DefaultRouteCache)},
+		dst:   side{keys: keysOf("dst_"), cache: newRouteCache(DefaultRouteCache)},
+	}
+	for _, opt := range opts {
+		opt(e)
+	}
+	return e
+}
+
+// AppendJSON appends the record as one JSON object and returns the extended slice. Nothing of the record is kept but
+// its device name and the attributes of its routes. It allocates only to grow dst or to fill its caches.
+func (e *Encoder) AppendJSON(dst []byte, r *correlate.Record) []byte {
+	f := r.Flow
+	dst = e.appendIdentity(dst, r)
+	dst = e.appendTimes(dst, f)
+	dst = appendTuple(dst, f)
+	dst = appendPacketFields(dst, f)
+	dst = appendCounters(dst, f)
+	dst = appendInterfaces(dst, r)
+	if f.Has&layer2Fields != 0 {
+		dst = appendLayer2(dst, f)
+	}
+	dst = appendForwarding(dst, f)
+	if f.Has&tunnelFields != 0 {
+		dst = appendTunnel(dst, f)
+	}
+	if f.Has&natFields != 0 {
+		dst = appendNAT(dst, f)
+	}
+	dst = appendVRF(dst, r)
+	if f.Has&exporterFields != 0 {
+		dst = appendExporterRoute(dst, f)
+	}
+	if e.extra != nil {
+		dst = e.appendExtra(dst, r)
+	}
+	dst = e.src.append(dst, &r.Src, &e.dates)
+	dst = e.dst.append(dst, &r.Dst, &e.dates)
+	dst = appendJoin(dst, r)
+	return append(dst, '}')
+}
+
+// messageKey is all that the identity fields depend on, but for the position.
+type messageKey struct {
+	device, exporter     netip.Addr
+	name                 string
+	received, exportTime int64
+	domain, sequence     uint32
+	template, version    uint16
+}
+
+func (e *Encoder) appendIdentity(dst []byte, r *correlate.Record) []byte {
+	f := r.Flow
+	key := messageKey{
+		device: r.Device, exporter: r.Exporter, name: r.DeviceName,
+		received: r.Received, exportTime: f.ExportTime,
+		domain: f.Domain, sequence: f.Sequence, template: f.TemplateID, version: f.Version,
+	}
+	if !e.rendered || key != e.message {
+		e.render(key)
+	}
+	dst = append(dst, e.head...)
+	dst = strconv.AppendUint(dst, uint64(f.Position), 10)
+	return append(dst, e.identity...)
+}
+
+// render writes head and identity for a message.
+func (e *Encoder) render(k messageKey) {
+	e.message, e.rendered = k, true
+
+	b := append(e.head[:0], `{"type":"`+Type+`","schema":`+SchemaText+`,"record_id":"`...)
+	b = strconv.AppendUint(b, uint64(k.domain), 10)
+	b = append(b, '-')
+	b = strconv.AppendInt(b, floorDiv(k.exportTime, nanosPerSecond), 10)
+	b = append(b, '-')
+	b = strconv.AppendUint(b, uint64(k.sequence), 10)
+	e.head = append(b, '-')
+
+	b = append(e.identity[:0], '"')
+	b = appendAddr(b, `,"device":`, k.device)
+	b = appendText(b, `,"device_name":`, k.name)
+	b = appendAddr(b, `,"exporter_addr":`, k.exporter)
+	b = strconv.AppendInt(append(b, `,"slot":`...), int64(e.slot), 10)
+	b = e.dates.append(b, `,"time_received":"`, k.received)
+	b = e.dates.append(b, `,"time_exported":"`, k.exportTime)
+	switch k.version {
+	case ipfix.VersionIPFIX:
+		b = append(b, `,"flow_protocol":"ipfix"`...)
+	case ipfix.VersionNetFlow9:
+		b = append(b, `,"flow_protocol":"netflow_v9"`...)
+	}
+	b = appendUint(b, `,"observation_domain_id":`, uint64(k.domain))
+	b = appendUint(b, `,"sequence_num":`, uint64(k.sequence))
+	e.identity = appendUint(b, `,"template_id":`, uint64(k.template))
+}
+
+// appendExtra adds the "extra" field if its writer has anything to say.
+func (e *Encoder) appendExtra(dst []byte, r *correlate.Record) []byte {
+	const key = `,"extra":`
+	before := len(dst)
+	dst = append(dst, key...)
+	dst = e.extra(dst, r)
+	if len(dst) == before+len(key) {
+		return dst[:before]
+	}
+	return dst
+}
