@@ -14,6 +14,7 @@ type Match struct {
 	Peer      netip.Addr // BGP peer address of the view; invalid for Loc-RIB
 	PathID    uint32     // ADD-PATH identifier (RFC 7911), valid with HasPathID
 	HasPathID bool
+	State     State // Stale when the route is of an earlier dump or its session is lost, else that of its source
 	ByNextHop bool  // the path was chosen by the next hop that the flow named
 	Time      int64 // when the route was learnt, Unix nanoseconds by the device's clock
 }

@@ -1,0 +1,329 @@
+package rib
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// world is a RIB and its twin in a small universe where operations meet each other often. Each operation is read from
+// octets, so that a seeded generator and the fuzzer can drive it.
+type world struct {
+	t     testing.TB
+	in    *Intern
+	r     *RIB
+	w     *twin
+	data  []byte
+	attrs map[AttrID]*Attrs // as decoded, by the id that the table gave
+}
+
+var (
+	worldPeers = []PeerKey{
+		{ClassGlobal, 0, netip.MustParseAddr("192.0.2.1")},
+		{ClassGlobal, 0, netip.MustParseAddr("192.0.2.2")},
+		{ClassRD, 7, netip.MustParseAddr("192.0.2.2")},
+		{ClassGlobal, 0, netip.MustParseAddr("0.0.0.0")},
+		{ClassLocal, 1, netip.MustParseAddr("2001:db8::1")},
+	}
+	worldVRFs     = []RD{0, 7, 1<<48 | 9}
+	worldFamilies = []Family{IPv4Unicast, IPv4Labelled, IPv6Unicast}
+	worldPrefixes = prefixes("0.0.0.0/0", "10.0.0.0/8", "10.0.0.0/9", "10.1.0.0/16", "10.1.2.0/24", "10.1.2.3/32", "10.1.2.128/25",
+		"192.0.2.0/24", "::/0", "2001:db8::/32", "2001:db8:1::/48", "2001:db8:1::1/128")
+	worldAddrs = addrs("10.1.2.3", "10.1.2.200", "10.1.9.9", "10.200.0.1", "192.0.2.9", "203.0.113.1", "2001:db8:1::1", "2001:db8:1::2", "2001:db8::1", "2001::1")
+	worldHops  = addrs("198.51.100.1", "198.51.100.2", "::ffff:198.51.100.1", "2001:db8::53", "0.0.45.194", "::")
+)
+
+func prefixes(s ...string) (out []netip.Prefix) {
+	for _, x := range s {
+		out = append(out, netip.MustParsePrefix(x))
+	}
+	return out
+}
+
+func addrs(s ...string) (out []netip.Addr) {
+	for _, x := range s {
+		out = append(out, netip.MustParseAddr(x))
+	}
+	return out
+}
+
+func newWorld(t testing.TB, data []byte, o Options) *world {
+	in := NewIntern()
+	return &world{t: t, in: in, r: New(in, o), w: newTwin(o), data: data, attrs: map[AttrID]*Attrs{}}
+}
+
+// pick reads a number below n; when the octets are used up it is 0.
+func (x *world) pick(n int) int {
+	if len(x.data) == 0 {
+		return 0
+	}
+	b := x.data[0]
+	x.data = x.data[1:]
+	return int(b) % n
+}
+
+// attr acquires one of some 250 sets, which differ by single steps of the decision process.
+func (x *world) attr() (AttrID, *Attrs) {
+	b := byte(x.pick(256))
+	id := x.in.Acquire([]byte{b}, func() Attrs {
+		a := Attrs{NextHop: worldHops[b&3], ASPath: []uint32{64496 + uint32(b>>2&1), 65000}, PathLength: 2}
+		switch b >> 3 & 7 {
+		case 1:
+			a.HasLocalPref, a.LocalPref = true, 100+uint32(b>>6)
+		case 2:
+			a.PathLength = uint16(b >> 6)
+		case 3:
+			a.HasOrigin, a.Origin = true, b>>6%3
+		case 4, 5:
+			a.HasMED, a.MED = true, uint32(b>>6)
+		case 6:
+			a.OriginatorID = netip.AddrFrom4([4]byte{1, 1, 1, b >> 6})
+		case 7:
+			a.ClusterLength = b >> 6
+		}
+		return a
+	})
+	if x.attrs[id] != x.in.Attrs(id) {
+		x.attrs[id] = x.in.Attrs(id)
+	}
+	return id, x.attrs[id]
+}
+
+func (x *world) key() twinKey {
+	k := twinKey{
+		src: twinSource{worldPeers[x.pick(len(worldPeers))], View(x.pick(int(numViews))), worldFamilies[x.pick(len(worldFamilies))]},
+		vrf: worldVRFs[x.pick(len(worldVRFs))], prefix: worldPrefixes[x.pick(len(worldPrefixes))],
+	}
+	if p := x.pick(4); p > 0 {
+		k.has, k.path = true, uint32(p-1)
+	}
+	return k
+}
+
+func (x *world) info() PeerInfo {
+	b := x.pick(256)
+	return PeerInfo{
+		AS: 64496 + uint32(b&1), LocalAS: 64496, Session: uint64(b >> 1 & 3),
+		BGPID: netip.AddrFrom4([4]byte{1, 1, 1, byte(b >> 3 & 3)}),
+	}
+}
+
+// step does one operation on both.
+func (x *world) step() {
+	switch op := x.pick(64); {
+	case op < 36:
+		k := x.key()
+		id, a := x.attr()
+		t := x.w.now + int64(x.pick(3))*int64(time.Millisecond)
+		s := x.r.Source(k.src.peer, k.src.view, k.src.family)
+		got := x.r.Announce(s, k.vrf, k.prefix, k.path, k.has, id, t)
+		if want := x.w.announce(k, a, t); got != want {
+			x.t.Fatalf("announce %v: got %v, want %v", k, got, want)
+		}
+	case op < 48:
+		k := x.key()
+		s := x.r.Source(k.src.peer, k.src.view, k.src.family)
+		got := x.r.Withdraw(s, k.vrf, k.prefix, k.path, k.has, x.w.now)
+		if want := x.w.withdraw(k); got != want {
+			x.t.Fatalf("withdraw %v: got %v, want %v", k, got, want)
+		}
+	case op < 51:
+		k, i := x.key().src.peer, x.info()
+		x.r.PeerUp(k, i, x.w.now)
+		x.w.peerUp(k, i)
+	case op < 53:
+		k := x.key().src.peer
+		x.r.PeerDown(k, x.w.now)
+		x.w.peerDown(k)
+	case op < 56:
+		s := x.key().src
+		x.r.EndOfRIB(s.peer, s.view, s.family, x.w.now)
+		x.w.endOfRIB(s)
+	case op < 57:
+		x.r.SessionLost(x.w.now)
+		x.w.sessionLost()
+	case op < 63:
+		x.w.elapse(time.Second * time.Duration(1+x.pick(100)))
+		x.r.Tick(x.w.now, x.pick(16))
+		x.w.tick()
+	case x.pick(8) == 0:
+		x.r.Clear()
+		x.w.clear()
+	}
+}
+
+// lookups compares the answers to all addresses and next hops.
+func (x *world) lookups() {
+	for _, vrf := range worldVRFs {
+		for _, addr := range worldAddrs {
+			for _, nh := range append(worldHops, netip.Addr{}) {
+				x.lookup(vrf, addr, nh)
+			}
+		}
+	}
+}
+
+func (x *world) lookup(vrf RD, addr, nh netip.Addr) {
+	var m Match
+	got := x.r.Lookup(vrf, addr, nh, &m)
+	want, by, res := x.w.lookup(vrf, addr, nh)
+	if got != res {
+		x.t.Fatalf("lookup %v %v: got %v, want %v", vrf, addr, got, res)
+	}
+	if got != Found {
+		return
+	}
+	k := want.key
+	w := Match{Prefix: k.prefix, Attrs: want.attrs, View: k.src.view, PathID: k.path, HasPathID: k.has, ByNextHop: by, Time: want.time}
+	if k.src.view != LocRIB {
+		w.Peer = k.src.peer.Addr
+	}
+	w.Attr, w.State = m.Attr, m.State
+	if m != w {
+		x.t.Fatalf("lookup %v %v next hop %v:\n got %+v\n     %+v\nwant %+v\n     %+v\n     %+v", vrf, addr, nh, m, *m.Attrs, w, *w.Attrs, k.src)
+	}
+	if (m.State == Stale) != (want.since >= 0) {
+		x.t.Fatalf("lookup %v %v: got state %v, want stale since %d", vrf, addr, m.State, want.since)
+	}
+}
+
+// counts compares the counts of every source and checks that the RIB's parts agree with each other.
+func (x *world) counts() {
+	total := 0
+	for s := range x.r.Sources() {
+		live, stale := x.w.count(twinSource{s.Peer, s.View, s.Family})
+		if s.Routes != live || s.Stale != stale {
+			x.t.Fatalf("source %+v: want %d live, %d stale", s, live, stale)
+		}
+		total += live
+	}
+	if total != len(x.w.all) || x.r.Routes() != total {
+		x.t.Fatalf("got %d routes, %d in sources, want %d", x.r.Routes(), total, len(x.w.all))
+	}
+	if err := x.r.check(); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+// check verifies what must always hold between the parts of a RIB.
+func (r *RIB) check() error {
+	live, dead := 0, 0
+	per := make(map[uint32]int)
+	for _, t := range r.tables {
+		tl, td := 0, 0
+		for _, head := range t.trie.All() {
+			for i := head; i != none; i = t.arena.at(i).next {
+				f := t.arena.at(i).feed
+				per[f]++
+				if r.feeds[f].table != t {
+					return fmt.Errorf("feed %d of another table", f)
+				}
+				if r.feeds[f].dead {
+					td++
+				} else {
+					tl++
+				}
+			}
+		}
+		if tl != t.live || td != t.dead || tl == 0 || t.arena.used != tl+td {
+			return fmt.Errorf("table: live %d counted %d, dead %d counted %d, used %d", t.live, tl, t.dead, td, t.arena.used)
+		}
+		if td > 0 && !t.dirty {
+			return fmt.Errorf("table with %d dead entries is not dirty", td)
+		}
+		live, dead = live+tl, dead+td
+	}
+	if live != r.live || dead != r.dead {
+		return fmt.Errorf("live %d counted %d, dead %d counted %d", r.live, live, r.dead, dead)
+	}
+	for i := range r.feeds {
+		if r.feeds[i].n != per[uint32(i)] {
+			return fmt.Errorf("feed %d: %d entries, counted %d", i, r.feeds[i].n, per[uint32(i)])
+		}
+	}
+	return r.checkStates()
+}
+
+func (r *RIB) checkStates() error {
+	syncing, dumping, bare := 0, 0, 0
+	for _, p := range r.peers {
+		if p.bare {
+			bare++
+		}
+		for _, s := range p.sources {
+			if s.state == Syncing {
+				syncing++
+			}
+			if s.begun {
+				dumping++
+			}
+			if s.live > 0 && s.state == Absent {
+				return fmt.Errorf("absent source with %d routes", s.live)
+			}
+		}
+	}
+	if syncing != r.syncing || dumping != r.dumping || bare != r.bare {
+		return fmt.Errorf("syncing %d counted %d, dumping %d counted %d, bare %d counted %d",
+			r.syncing, syncing, r.dumping, dumping, r.bare, bare)
+	}
+	return nil
+}
+
+// finish clears the RIB and checks that nothing stays in the attribute table.
+func (x *world) finish() {
+	x.r.Clear()
+	for x.r.Tick(x.w.now, 7) {
+	}
+	if n := x.in.Len(); n != 0 {
+		x.t.Fatalf("%d attribute sets are left", n)
+	}
+	if tot := x.r.Totals(); tot.Dead != 0 || tot.Routes != 0 {
+		x.t.Fatalf("left over: %+v", tot)
+	}
+}
+
+func runWorld(t testing.TB, data []byte, o Options, every int) {
+	x := newWorld(t, data, o)
+	for n := 0; len(x.data) > 0; n++ {
+		x.step()
+		if n%every == 0 {
+			x.counts()
+			x.lookups()
+		}
+	}
+	x.counts()
+	x.lookups()
+	x.finish()
+}
+
+func TestTwin(t *testing.T) {
+	for seed := range uint64(12) {
+		o := Options{StaleAfter: time.Minute}
+		if seed%4 == 3 {
+			o.MaxRoutes = 50
+		}
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			rnd := rand.NewChaCha8([32]byte{byte(seed)})
+			data := make([]byte, 20000)
+			rnd.Read(data)
+			runWorld(t, data, o, 15)
+		})
+	}
+}
+
+func FuzzOps(f *testing.F) {
+	rnd := rand.NewChaCha8([32]byte{1})
+	for _, n := range []int{50, 400, 1500} {
+		data := make([]byte, n)
+		rnd.Read(data)
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > 4000 {
+			return
+		}
+		runWorld(t, data, Options{StaleAfter: time.Minute, MaxRoutes: 60}, 40)
+	})
+}

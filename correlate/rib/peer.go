@@ -1,0 +1,118 @@
+package rib
+
+import "net/netip"
+
+// PeerKey identifies a BMP peer of a device. The view is not part of it: routers announce a peer with one L flag and
+// send its routes with another.
+type PeerKey struct {
+	Class         PeerClass
+	Distinguisher RD         // peer distinguisher, 0 for global instance peers
+	Addr          netip.Addr // BGP peer address; invalid or unspecified for Loc-RIB
+}
+
+// PeerClass tells apart the name spaces of peers (RFC 7854 section 4.2, RFC 9069 section 4.1).
+type PeerClass uint8
+
+// The classes of peers. The Loc-RIB of a device is of ClassGlobal, because routers announce it with peer type 0 and send its
+// routes with type 3.
+const (
+	ClassGlobal PeerClass = iota // peer types 0 and 3
+	ClassRD                      // peer type 1
+	ClassLocal                   // peer type 2
+)
+
+// PeerInfo is what the decision process and a reader need to know of a peer.
+type PeerInfo struct {
+	AS, LocalAS uint32     // a peer of another AS is external; 0 is unknown
+	BGPID       netip.Addr // the peer's BGP identifier
+	Name        string     // VRF or table name, "" when not told
+
+	// Session, when not 0, identifies the BGP session that Peer Up reports, for example a hash of ports, identifiers and its time.
+	// Peer Up for a session that is already up is taken as told twice (once per L flag) and starts nothing anew.
+	Session uint64
+}
+
+// Family is a BGP address family (RFC 4760).
+type Family struct {
+	AFI  uint16
+	SAFI uint8
+}
+
+// The families that a RIB is meant for. Labelled and plain unicast routes live in the same tables.
+var (
+	IPv4Unicast  = Family{1, 1}
+	IPv4Labelled = Family{1, 4}
+	IPv4VPN      = Family{1, 128}
+	IPv6Unicast  = Family{2, 1}
+	IPv6Labelled = Family{2, 4}
+	IPv6VPN      = Family{2, 128}
+)
+
+// State says how complete routes are. The order is that of correlate.RIBState.
+type State uint8
+
+// The states of a source, and of the tables that sources fill.
+const (
+	Absent  State = iota // no routes told
+	Synced               // End-of-RIB seen, or quiet for long enough
+	Syncing              // the dump is still arriving
+	Stale                // the session is lost, or the route is of the dump before this one
+)
+
+// String gives the text used in records.
+func (s State) String() string { return [...]string{"absent", "synced", "syncing", "stale"}[s&3] }
+
+// SourceID names a (peer, view, family) of a RIB. Zero is none. It is valid until the next Tick or Clear.
+type SourceID uint32
+
+// peer is a BMP peer and its sources.
+type peer struct {
+	key     PeerKey
+	info    PeerInfo
+	up      bool  // between Peer Up and Peer Down or the loss of the session
+	lost    bool  // the session was lost while the peer was in use
+	since   int64 // of the last change of up or lost
+	bare    bool  // up, nothing told yet and not given up on: its dump may be about to begin
+	sources []*source
+}
+
+func (p *peer) external() bool {
+	return p.info.AS != 0 && p.info.LocalAS != 0 && p.info.AS != p.info.LocalAS
+}
+
+// feedKey is where a source's routes go: a VRF and an IP version.
+type feedKey struct {
+	vrf RD
+	six bool
+}
+
+// source is one view and family of a peer.
+type source struct {
+	id        SourceID
+	peer      *peer
+	view      View
+	family    Family
+	state     State
+	begun     bool // syncing, and a route of the dump has come
+	syncSince int64
+	heard     int64 // RIB.now of the last route
+	live      int   // live routes, stale ones included
+	stale     int
+	current   map[feedKey]uint32
+	old       []uint32 // stale feeds
+	oldSince  int64    // since when the oldest of them is stale
+
+	// The last feed used: most messages stay in one VRF.
+	cached     feedKey
+	cachedFeed uint32
+}
+
+// feed is one sync of a source into one table. A feed that is not dead has entries; it goes with its last one.
+type feed struct {
+	table *table
+	src   *source
+	n     int   // entries
+	since int64 // when it became stale
+	stale bool
+	dead  bool
+}

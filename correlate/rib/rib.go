@@ -1,0 +1,243 @@
+package rib
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Options limit a RIB and set its times. A zero field takes its default.
+type Options struct {
+	MaxRoutes   int           // live routes; more are refused and counted. Default: no limit
+	MaxSources  int           // peers' views and families; more are refused and counted. Default 65536
+	QuietPeriod time.Duration // a source that says nothing for so long counts as synced. Default 5 s
+	SyncLimit   time.Duration // a source that syncs for so long counts as synced. Default 5 min
+	StaleAfter  time.Duration // stale routes go after it, and peers that are not up. Default 10 min
+}
+
+func (o *Options) setDefaults() {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	set(&o.QuietPeriod, 5*time.Second)
+	set(&o.SyncLimit, 5*time.Minute)
+	set(&o.StaleAfter, 10*time.Minute)
+	if o.MaxSources == 0 {
+		o.MaxSources = 1 << 16
+	}
+}
+
+// RIB is the routes of one device. One goroutine owns it.
+type RIB struct {
+	in  *Intern
+	opt Options
+	now int64 // latest time passed in
+
+	peers      map[PeerKey]*peer
+	sources    []*source // by SourceID; nil is free, index 0 never used
+	freeSource []SourceID
+	feeds      []feed
+	freeFeeds  []uint32
+	vrfs       map[RD]*vrf
+	tables     []*table // in order of creation
+	tableSeq   uint64
+
+	live   int    // live routes
+	dead   int    // dead entries still in tables
+	buried int    // dead entries in graves
+	epoch  uint64 // rises when a state or a table's feeds change
+
+	syncing int // sources in state Syncing
+	dumping int // those of them whose dump has begun
+	bare    int // peers that are bare
+
+	dirty     []*table // with dead entries
+	graves    []arena  // of dropped tables, whose attributes are still referenced
+	nextTimer int64
+	lastDump  int64 // when a dump last ended
+
+	cands  []candidate // scratch of the decision process
+	groups []medGroup
+	stats  Stats
+}
+
+// Stats counts what happened to a RIB since it was made.
+type Stats struct {
+	Announced       uint64 // new routes
+	Replaced        uint64 // routes told again with other attributes
+	Refreshed       uint64 // routes told again with the same attributes
+	Withdrawn       uint64
+	WithdrawnAbsent uint64 // withdrawals of routes that were not there
+	Swept           uint64 // routes that went with End-of-RIB, Peer Down, a timeout or Clear
+	RefusedRoutes   uint64 // over Options.MaxRoutes
+	RefusedSources  uint64 // routes of a source over Options.MaxSources
+	Invalid         uint64 // invalid prefix, view or source
+}
+
+// New returns an empty RIB that keeps its attributes in in.
+func New(in *Intern, o Options) *RIB {
+	o.setDefaults()
+	r := &RIB{in: in, opt: o}
+	r.reset()
+	return r
+}
+
+func (r *RIB) reset() {
+	r.peers = make(map[PeerKey]*peer)
+	r.vrfs = make(map[RD]*vrf)
+	r.sources, r.freeSource = []*source{nil}, nil
+	r.feeds, r.freeFeeds = nil, nil
+	r.tables, r.dirty = nil, nil
+	r.live, r.dead, r.syncing, r.dumping, r.bare = 0, 0, 0, 0, 0
+	r.epoch++
+}
+
+// Intern returns the table that holds the RIB's attributes.
+func (r *RIB) Intern() *Intern { return r.in }
+
+// Announce sets a route of a source in a VRF (RD 0 is the global table). It takes over one reference of a, also when it refuses the
+// route. The time is when the route was learnt, in Unix nanoseconds by the device's clock (kept to the microsecond);
+// a route that is told again with the same attributes keeps the earlier time. It reports whether the route is in the RIB.
+func (r *RIB) Announce(s SourceID, vrf RD, p netip.Prefix, pathID uint32, hasPathID bool, a AttrID, t int64) bool {
+	src := r.source(s)
+	switch {
+	case src == nil && s == 0:
+		r.stats.RefusedSources++
+	case src == nil || !p.IsValid() || a == 0:
+		r.stats.Invalid++
+	default:
+		p = p.Masked()
+		r.heard(src)
+		k := feedKey{vrf: vrf, six: p.Addr().Is6()}
+		if !hasPathID {
+			pathID = 0
+		}
+		if r.opt.MaxRoutes > 0 && r.live >= r.opt.MaxRoutes && !r.has(src, k, p, pathID, hasPathID) {
+			r.stats.RefusedRoutes++
+			break
+		}
+		r.insert(src, k, p, entry{attr: a, next: none, pathID: pathID, meta: packMeta(t, p.Bits(), hasPathID)})
+		return true
+	}
+	r.in.Release(a)
+	return false
+}
+
+// insert adds or replaces the entry that e describes.
+func (r *RIB) insert(src *source, k feedKey, p netip.Prefix, e entry) {
+	fi := r.currentFeed(src, k)
+	t := r.feeds[fi].table
+	e.feed = fi
+	var old uint32
+	t.trie.Modify(p, func(head uint32, ok bool) (uint32, bool) {
+		if !ok {
+			head = none
+		}
+		if old = r.find(t, head, src, e.pathID, e.hasPathID()); old != none {
+			return head, false
+		}
+		e.next = head
+		return t.arena.add(e, p), false
+	})
+	if old != none {
+		r.replace(t, old, e)
+		return
+	}
+	r.stats.Announced++
+	r.count(fi, 1)
+}
+
+// replace gives entry i the attributes, feed and time of e.
+func (r *RIB) replace(t *table, i uint32, e entry) {
+	x := t.arena.at(i)
+	was := x.feed
+	r.in.Release(x.attr) // the new reference is held already, so an unchanged set stays
+	switch {
+	case r.feeds[was].dead:
+		r.stats.Announced++
+		x.meta = e.meta
+	case x.attr == e.attr:
+		r.stats.Refreshed++
+		if x.meta&^metaPathID > e.meta&^metaPathID {
+			x.meta = e.meta
+		}
+	default:
+		r.stats.Replaced++
+		x.meta = e.meta
+	}
+	x.attr = e.attr
+	if was != e.feed {
+		x.feed = e.feed
+		r.count(e.feed, 1)
+		r.count(was, -1)
+	}
+}
+
+// has reports whether a live route is in place.
+func (r *RIB) has(src *source, k feedKey, p netip.Prefix, pathID uint32, hasPathID bool) bool {
+	t := r.peek(k, src.view)
+	if t == nil {
+		return false
+	}
+	head, ok := t.trie.Get(p)
+	if !ok {
+		return false
+	}
+	i := r.find(t, head, src, pathID, hasPathID)
+	return i != none && !r.feeds[t.arena.at(i).feed].dead
+}
+
+// Withdraw removes a route of a source and reports whether it was there. The time is that of the withdrawal by the device's
+// clock; no history is kept of it.
+func (r *RIB) Withdraw(s SourceID, vrf RD, p netip.Prefix, pathID uint32, hasPathID bool, _ int64) bool {
+	src := r.source(s)
+	if src == nil || !p.IsValid() {
+		r.stats.Invalid++
+		return false
+	}
+	p = p.Masked()
+	r.heard(src)
+	if !hasPathID {
+		pathID = 0
+	}
+	t := r.peek(feedKey{vrf: vrf, six: p.Addr().Is6()}, src.view)
+	if t != nil {
+		if head, ok := t.trie.Get(p); ok {
+			i := r.find(t, head, src, pathID, hasPathID)
+			if i != none && !r.feeds[t.arena.at(i).feed].dead {
+				f := t.arena.at(i).feed
+				r.unlink(t, p, i)
+				r.count(f, -1)
+				r.stats.Withdrawn++
+				return true
+			}
+		}
+	}
+	r.stats.WithdrawnAbsent++
+	return false
+}
+
+// count adds n entries to a feed; a feed without entries goes, and a table without live ones with it.
+func (r *RIB) count(fi uint32, n int) {
+	f := &r.feeds[fi]
+	f.n += n
+	t := f.table
+	if f.dead {
+		t.dead += n
+		r.dead += n
+	} else {
+		t.live += n
+		r.live += n
+		f.src.live += n
+		if f.stale {
+			f.src.stale += n
+		}
+	}
+	if f.n == 0 {
+		r.freeFeed(fi)
+		if t.live == 0 {
+			r.drop(t)
+		}
+	}
+}

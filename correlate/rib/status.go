@@ -1,0 +1,124 @@
+package rib
+
+import (
+	"iter"
+	"unsafe"
+)
+
+// SourceStatus tells about one view and family of a peer.
+type SourceStatus struct {
+	Peer   PeerKey
+	View   View
+	Family Family
+	State  State
+	Routes int   // live, stale ones included
+	Stale  int   // of them, those of an earlier dump
+	Heard  int64 // when the last route or End-of-RIB came, by the clock of the caller
+}
+
+// PeerStatus tells about a peer.
+type PeerStatus struct {
+	Key    PeerKey
+	Info   PeerInfo
+	Up     bool  // between Peer Up and Peer Down or the loss of the session
+	Since  int64 // of the last change of Up
+	Routes int
+}
+
+// TableStatus tells about the routes of a VRF, view and IP version.
+type TableStatus struct {
+	VRF      RD
+	View     View
+	IPv6     bool
+	Routes   int
+	Prefixes int // those that wait for the clean-up included
+}
+
+// Totals are the sums over a RIB.
+type Totals struct {
+	Peers, Sources, Tables int
+	Routes                 int // live
+	Dead                   int // gone, but not reclaimed yet
+	Bytes                  int // estimate of the memory, without attributes
+}
+
+// Stats returns the counters.
+func (r *RIB) Stats() Stats { return r.stats }
+
+// Routes returns the number of live routes.
+func (r *RIB) Routes() int { return r.live }
+
+// Sources yields the status of each source, in no order.
+func (r *RIB) Sources() iter.Seq[SourceStatus] {
+	return func(yield func(SourceStatus) bool) {
+		for _, s := range r.sources {
+			if s != nil && !yield(s.status()) {
+				return
+			}
+		}
+	}
+}
+
+func (s *source) status() SourceStatus {
+	return SourceStatus{
+		Peer: s.peer.key, View: s.view, Family: s.family,
+		State: s.state, Routes: s.live, Stale: s.stale, Heard: s.heard,
+	}
+}
+
+// SourceStatus returns the status of one source.
+func (r *RIB) SourceStatus(k PeerKey, v View, f Family) (SourceStatus, bool) {
+	if p := r.peers[k]; p != nil {
+		for _, s := range p.sources {
+			if s.view == v && s.family == f {
+				return s.status(), true
+			}
+		}
+	}
+	return SourceStatus{}, false
+}
+
+// Peers yields the status of each peer, in no order.
+func (r *RIB) Peers() iter.Seq[PeerStatus] {
+	return func(yield func(PeerStatus) bool) {
+		for _, p := range r.peers {
+			st := PeerStatus{Key: p.key, Info: p.info, Up: p.up, Since: p.since}
+			for _, s := range p.sources {
+				st.Routes += s.live
+			}
+			if !yield(st) {
+				return
+			}
+		}
+	}
+}
+
+// Tables yields the status of each table, oldest first.
+func (r *RIB) Tables() iter.Seq[TableStatus] {
+	return func(yield func(TableStatus) bool) {
+		for _, t := range r.tables {
+			if !yield(TableStatus{VRF: t.vrf, View: t.view, IPv6: t.six, Routes: t.live, Prefixes: t.trie.Size()}) {
+				return
+			}
+		}
+	}
+}
+
+// trieBytes is what a prefix takes in the trie, measured on tables of the Internet's shape.
+const trieBytes = 30
+
+// Totals sums up the RIB.
+func (r *RIB) Totals() Totals {
+	t := Totals{
+		Peers: len(r.peers), Sources: len(r.sources) - 1 - len(r.freeSource), Tables: len(r.tables),
+		Routes: r.live, Dead: r.dead + r.buried,
+	}
+	for _, x := range r.tables {
+		t.Bytes += int(unsafe.Sizeof(*x)) + x.trie.Size()*trieBytes + x.arena.bytes()
+	}
+	for i := range r.graves {
+		t.Bytes += r.graves[i].bytes()
+	}
+	t.Bytes += cap(r.feeds)*int(unsafe.Sizeof(feed{})) + t.Sources*int(unsafe.Sizeof(source{}))
+	return t
+}

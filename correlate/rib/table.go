@@ -1,0 +1,123 @@
+package rib
+
+import (
+	"net/netip"
+
+	"github.com/gaissmai/bart"
+)
+
+// table holds the routes of one VRF, view and IP version. A table in a RIB has at least one live route.
+type table struct {
+	trie  bart.Table[uint32] // prefix to its first entry
+	arena arena
+	id    uint64 // rising in the order of creation
+	vrf   RD
+	view  View
+	six   bool
+	feeds []uint32
+	live  int // entries of feeds that are not dead
+	dead  int
+
+	dirty  bool   // in RIB.dirty
+	cursor uint32 // where the clean-up goes on
+
+	state      State // of the sources that feed it, as of epoch
+	stateEpoch uint64
+}
+
+// vrf is the routes of one route distinguisher.
+type vrf struct {
+	tables [numViews][2]*table // by view and IP version (1 is IPv6)
+	n      int
+}
+
+func version(six bool) int {
+	if six {
+		return 1
+	}
+	return 0
+}
+
+// find walks the chain from i for the path of a source.
+func (r *RIB) find(t *table, i uint32, src *source, pathID uint32, hasPathID bool) uint32 {
+	for i != none {
+		e := t.arena.at(i)
+		if e.pathID == pathID && e.hasPathID() == hasPathID && r.feeds[e.feed].src == src {
+			return i
+		}
+		i = e.next
+	}
+	return none
+}
+
+// table returns the table for a feed, creating it.
+func (r *RIB) table(k feedKey, v View) *table {
+	vr := r.vrfs[k.vrf]
+	if vr == nil {
+		vr = &vrf{}
+		r.vrfs[k.vrf] = vr
+	}
+	p := &vr.tables[v][version(k.six)]
+	if *p == nil {
+		r.tableSeq++
+		*p = &table{id: r.tableSeq, vrf: k.vrf, view: v, six: k.six}
+		(*p).arena.width = 4
+		if k.six {
+			(*p).arena.width = 16
+		}
+		vr.n++
+		r.tables = append(r.tables, *p)
+	}
+	return *p
+}
+
+// peek returns the table for a feed, or nil.
+func (r *RIB) peek(k feedKey, v View) *table {
+	if vr := r.vrfs[k.vrf]; vr != nil {
+		return vr.tables[v][version(k.six)]
+	}
+	return nil
+}
+
+// drop takes a table without live routes out of the RIB. What it still holds of attribute references is for Tick.
+func (r *RIB) drop(t *table) {
+	vr := r.vrfs[t.vrf]
+	vr.tables[t.view][version(t.six)] = nil
+	if vr.n--; vr.n == 0 {
+		delete(r.vrfs, t.vrf)
+	}
+	i := r.tableIndex(t.id)
+	r.tables = append(r.tables[:i], r.tables[i+1:]...)
+	for _, f := range t.feeds {
+		r.feeds[f] = feed{}
+		r.freeFeeds = append(r.freeFeeds, f)
+	}
+	t.feeds = nil
+	r.epoch++
+	if t.dead > 0 {
+		r.buried += t.dead
+		r.graves = append(r.graves, t.arena)
+	}
+	r.dead -= t.dead
+	t.dirty = false
+}
+
+// unlink takes entry i out of the chain of prefix p and frees it.
+func (r *RIB) unlink(t *table, p netip.Prefix, i uint32) {
+	t.trie.Modify(p, func(head uint32, _ bool) (uint32, bool) {
+		next := t.arena.at(i).next
+		if head == i {
+			return next, next == none
+		}
+		for j := head; ; {
+			e := t.arena.at(j)
+			if e.next == i {
+				e.next = next
+				return head, false
+			}
+			j = e.next
+		}
+	})
+	r.in.Release(t.arena.at(i).attr)
+	t.arena.remove(i)
+}
