@@ -1,0 +1,130 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Handler serves one connection from addr, IPv4 as IPv4. The connection is closed when it returns. When ctx ends, a read deadline in the past
+// is set on the connection; a handler that sets deadlines of its own has to look at ctx after it has set one.
+type Handler func(ctx context.Context, conn *net.TCPConn, addr netip.AddrPort)
+
+// Server accepts connections and runs a handler for each. The fields are set before Serve and not changed then; the counters may be read
+// at any time.
+type Server struct {
+	// MaxConns bounds the connections at once, default 4096. A connection beyond it is closed at once and counted: left in the accept
+	// queue it would look established to the device.
+	MaxConns int
+	// KeepAlive finds devices that are gone without a word. The default is to ask after 60 s of silence and to give up after 5 more questions, 15 s apart.
+	KeepAlive net.KeepAliveConfig
+
+	Accepted atomic.Uint64 // connections given to the handler
+	Refused  atomic.Uint64 // connections closed because MaxConns were open
+	Errors   atomic.Uint64 // errors of accept, after each of which it went on
+	Open     atomic.Int64  // connections with a running handler
+}
+
+const (
+	defaultMaxConns = 4096
+	minAcceptPause  = 5 * time.Millisecond
+	maxAcceptPause  = time.Second
+)
+
+var defaultKeepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 5}
+
+// Serve accepts from ln until ctx ends and then returns nil, after every handler has returned. The listener stays open: what is in its
+// queue belongs to whoever goes on with it. An error that will not pass, such as a closed listener, is returned, also after
+// the handlers, whose context it ends.
+func (s *Server) Serve(ctx context.Context, ln *net.TCPListener, handle Handler) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var handlers sync.WaitGroup
+	defer handlers.Wait()
+	defer cancel()
+
+	stop := context.AfterFunc(ctx, func() { ln.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	pause := minAcceptPause
+	for {
+		conn, err := ln.AcceptTCP()
+		switch {
+		case err == nil:
+			pause = minAcceptPause
+			if ctx.Err() != nil {
+				// It was in hand before the deadline took hold, so it is refused like any other that comes too late.
+				s.refuse(conn)
+				return nil
+			}
+			if s.Open.Load() >= s.maxConns() {
+				s.refuse(conn)
+				continue
+			}
+			s.start(ctx, &handlers, conn, handle)
+		case ctx.Err() != nil:
+			return nil
+		case !passes(err):
+			return fmt.Errorf("accept on %s: %w", ln.Addr(), err)
+		default:
+			s.Errors.Add(1)
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(pause):
+			}
+			pause = min(2*pause, maxAcceptPause)
+		}
+	}
+}
+
+func (s *Server) maxConns() int64 {
+	if s.MaxConns > 0 {
+		return int64(s.MaxConns)
+	}
+	return defaultMaxConns
+}
+
+func (s *Server) refuse(conn *net.TCPConn) {
+	s.Refused.Add(1)
+	conn.Close()
+}
+
+// start runs the handler of one connection in a goroutine of handlers.
+func (s *Server) start(ctx context.Context, handlers *sync.WaitGroup, conn *net.TCPConn, handle Handler) {
+	s.Accepted.Add(1)
+	s.Open.Add(1)
+	handlers.Go(func() {
+		defer s.Open.Add(-1)
+		defer conn.Close()
+		keepAlive := s.KeepAlive
+		if keepAlive == (net.KeepAliveConfig{}) {
+			keepAlive = defaultKeepAlive
+		}
+		// An error here means that the connection is gone already, which the handler's first read will say.
+		_ = conn.SetKeepAliveConfig(keepAlive)
+		stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
+		defer stop()
+		from := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
+		handle(ctx, conn, netip.AddrPortFrom(from.Addr().Unmap().WithZone(""), from.Port()))
+	})
+}
+
+// passes reports whether an accept may work again later: accept(2) hands up errors of the connection that was not to be, and the process or the
+// host can be out of descriptors or memory for a while.
+func passes(err error) bool {
+	for _, e := range []unix.Errno{
+		unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM, unix.ECONNABORTED, unix.EPROTO, unix.EPERM, unix.EINTR,
+		unix.ENETDOWN, unix.ENOPROTOOPT, unix.EHOSTDOWN, unix.ENONET, unix.EHOSTUNREACH, unix.EOPNOTSUPP, unix.ENETUNREACH,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,209 @@
+package intake
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestListenRefusesPortInUse(t *testing.T) {
+	u := listenTest(t)
+	at := u.LocalAddr().(*net.UDPAddr).AddrPort()
+	if c, err := ListenUDP(t.Context(), at); !errors.Is(err, ErrInUse) || !errors.Is(err, unix.EADDRINUSE) {
+		t.Errorf("second udp socket: %v, %v", c, err)
+	}
+	l := listenTCPTest(t)
+	if c, err := ListenTCP(t.Context(), l.Addr().(*net.TCPAddr).AddrPort()); !errors.Is(err, ErrInUse) {
+		t.Errorf("second tcp listener: %v, %v", c, err)
+	}
+	if _, err := ListenTCP(t.Context(), netip.MustParseAddrPort("192.0.2.1:0")); !errors.Is(err, ErrNotHere) {
+		t.Errorf("address of another host: %v", err)
+	}
+}
+
+func TestListenFamilies(t *testing.T) {
+	for _, at := range []string{"127.0.0.1:0", "0.0.0.0:0", "[::]:0"} {
+		l, err := ListenTCP(t.Context(), netip.MustParseAddrPort(at))
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, _ := l.SyscallConn()
+		var domain, proto int
+		raw.Control(func(fd uintptr) {
+			domain, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DOMAIN)
+			proto, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PROTOCOL)
+		})
+		want := unix.AF_INET
+		if at[0] == '[' {
+			want = unix.AF_INET6
+		}
+		if domain != want || proto != unix.IPPROTO_TCP {
+			t.Errorf("%s: domain %d protocol %d, want domain %d and plain TCP", at, domain, proto, want)
+		}
+		l.Close()
+	}
+}
+
+func listenTCPTest(t testing.TB) *net.TCPListener {
+	t.Helper()
+	l, err := ListenTCP(t.Context(), netip.MustParseAddrPort("[::]:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func dialTCP(t testing.TB, host string, l *net.TCPListener) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", net.JoinHostPort(host, fmt.Sprint(l.Addr().(*net.TCPAddr).Port)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// serveTest runs s until the returned stop is called, which gives what Serve returned.
+func serveTest(t testing.TB, s *Server, l *net.TCPListener, h Handler) (stop func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx, l, h) }()
+	stopped := false
+	stop = func() error {
+		if stopped {
+			return nil
+		}
+		stopped = true
+		cancel()
+		return <-done
+	}
+	t.Cleanup(func() { stop() })
+	return stop
+}
+
+func echo(_ context.Context, c *net.TCPConn, from netip.AddrPort) {
+	fmt.Fprintln(c, from)
+	io.Copy(c, c)
+}
+
+func TestServeFamilies(t *testing.T) {
+	l := listenTCPTest(t)
+	var s Server
+	stop := serveTest(t, &s, l, echo)
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		c := dialTCP(t, host, l)
+		line, err := bufio.NewReader(c).ReadString('\n')
+		if want := c.LocalAddr().String() + "\n"; line != want || err != nil {
+			t.Errorf("%s: seen as %q (%v), want %q", host, line, err, want)
+		}
+	}
+	if err := stop(); err != nil { // with both handlers still reading
+		t.Error(err)
+	}
+	if a, o := s.Accepted.Load(), s.Open.Load(); a != 2 || o != 0 {
+		t.Errorf("accepted %d, open %d, want 2 and 0", a, o)
+	}
+}
+
+func TestServeBoundsConnections(t *testing.T) {
+	l := listenTCPTest(t)
+	s := Server{MaxConns: 2}
+	serveTest(t, &s, l, echo)
+	var conns []net.Conn
+	for range 2 {
+		c := dialTCP(t, "127.0.0.1", l)
+		if _, err := bufio.NewReader(c).ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+		conns = append(conns, c)
+	}
+	c := dialTCP(t, "127.0.0.1", l)
+	if n, err := c.Read(make([]byte, 1)); n != 0 || err == nil {
+		t.Fatalf("a connection beyond the bound got %d octets and %v", n, err)
+	}
+	if s.Refused.Load() != 1 {
+		t.Errorf("refused %d, want 1", s.Refused.Load())
+	}
+	conns[0].Close()
+	for deadline := time.Now().Add(5 * time.Second); s.Open.Load() > 1; {
+		if time.Now().After(deadline) {
+			t.Fatal("handler did not end")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if _, err := bufio.NewReader(dialTCP(t, "127.0.0.1", l)).ReadString('\n'); err != nil {
+		t.Errorf("a place became free, but: %v", err)
+	}
+}
+
+func TestServeEndsWithListener(t *testing.T) {
+	l := listenTCPTest(t)
+	var s Server
+	var ended atomic.Bool
+	started := make(chan struct{})
+	done := make(chan error, 1)
+	go func() {
+		done <- s.Serve(t.Context(), l, func(ctx context.Context, c *net.TCPConn, _ netip.AddrPort) {
+			close(started)
+			c.Read(make([]byte, 1)) // ends by the deadline, since nothing is sent
+			ended.Store(ctx.Err() != nil)
+		})
+	}()
+	dialTCP(t, "127.0.0.1", l)
+	<-started
+	l.Close()
+	if err := <-done; !errors.Is(err, net.ErrClosed) || !ended.Load() {
+		t.Errorf("got %v, handler ended %v; want net.ErrClosed after the handler", err, ended.Load())
+	}
+}
+
+func TestServeOutlivesLackOfDescriptors(t *testing.T) {
+	l := listenTCPTest(t)
+	var s Server
+	serveTest(t, &s, l, echo)
+	var old unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Setrlimit(unix.RLIMIT_NOFILE, &old) })
+
+	// The client's descriptor is the last that may be had, so accept finds none.
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: old.Max}); err != nil {
+		t.Fatal(err)
+	}
+	to := &unix.SockaddrInet4{Port: l.Addr().(*net.TCPAddr).Port, Addr: [4]byte{127, 0, 0, 1}}
+	for err = unix.Connect(fd, to); errors.Is(err, unix.EINTR); err = unix.Connect(fd, to) {
+	}
+	for deadline := time.Now().Add(5 * time.Second); s.Errors.Load() == 0; {
+		if time.Now().After(deadline) {
+			t.Fatal("accept did not run out of descriptors")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	unix.Setrlimit(unix.RLIMIT_NOFILE, &old)
+	for deadline := time.Now().Add(5 * time.Second); s.Accepted.Load() == 0; {
+		if time.Now().After(deadline) {
+			t.Fatal("accept did not go on")
+		}
+		time.Sleep(time.Millisecond)
+	}
+}

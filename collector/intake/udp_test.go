@@ -1,0 +1,277 @@
+package intake
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/net/ipv6"
+	"golang.org/x/sys/unix"
+)
+
+// listenTest opens a dual-stack socket on a free port.
+func listenTest(t testing.TB) *net.UDPConn {
+	t.Helper()
+	c, err := ListenUDP(t.Context(), netip.MustParseAddrPort("[::]:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// dialTest opens a sender from one address of this host to the port of to.
+func dialTest(t testing.TB, host string, to *net.UDPConn) *net.UDPConn {
+	t.Helper()
+	port := to.LocalAddr().(*net.UDPAddr).Port
+	c, err := net.Dial("udp", net.JoinHostPort(host, fmt.Sprint(port)))
+	if err != nil {
+		t.Skipf("no address %s here: %v", host, err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c.(*net.UDPConn)
+}
+
+func newTest(t testing.TB, c *net.UDPConn, cfg UDPConfig) *UDP {
+	t.Helper()
+	u, err := NewUDP(c, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func TestReadBatchFamilies(t *testing.T) {
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		t.Run(host, func(t *testing.T) {
+			in := listenTest(t)
+			u := newTest(t, in, UDPConfig{})
+			out := dialTest(t, host, in)
+			sizes := []int{0, 1, 1400, 9216, 65000}
+			for i, n := range sizes {
+				if _, err := out.Write(bytes.Repeat([]byte{byte(i + 1)}, n)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			b := NewBatch(4, 0) // smaller than what waits: two reads
+			var got int
+			for got < len(sizes) {
+				if err := u.ReadBatch(b); err != nil {
+					t.Fatal(err)
+				}
+				for i := range b.Len() {
+					want := bytes.Repeat([]byte{byte(got + 1)}, sizes[got])
+					if !bytes.Equal(b.Payload(i), want) {
+						t.Errorf("datagram %d: got %d octets, want %d", got, len(b.Payload(i)), len(want))
+					}
+					if b.Truncated(i) {
+						t.Errorf("datagram %d is truncated", got)
+					}
+					if want := out.LocalAddr().(*net.UDPAddr).AddrPort(); b.Source(i) != want {
+						t.Errorf("source %v, want %v", b.Source(i), want)
+					}
+					got++
+				}
+			}
+		})
+	}
+}
+
+func TestReadBatchFlagsTruncated(t *testing.T) {
+	in := listenTest(t)
+	u := newTest(t, in, UDPConfig{Coalesce: 20 * time.Millisecond})
+	out := dialTest(t, "127.0.0.1", in)
+	for _, n := range []int{101, 100, 99} {
+		out.Write(make([]byte, n))
+	}
+	b := NewBatch(8, 100)
+	if err := u.ReadBatch(b); err != nil {
+		t.Fatal(err)
+	}
+	if b.Len() != 3 {
+		t.Fatalf("got %d datagrams, want 3", b.Len())
+	}
+	for i, want := range []struct {
+		n         int
+		truncated bool
+	}{{100, true}, {100, false}, {99, false}} {
+		if len(b.Payload(i)) != want.n || b.Truncated(i) != want.truncated {
+			t.Errorf("datagram %d: %d octets, truncated %v, want %+v", i, len(b.Payload(i)), b.Truncated(i), want)
+		}
+	}
+}
+
+func TestReadBatchCoalesces(t *testing.T) {
+	in := listenTest(t)
+	u := newTest(t, in, UDPConfig{Coalesce: 200 * time.Millisecond})
+	out := dialTest(t, "127.0.0.1", in)
+	go func() {
+		for i := range 5 {
+			out.Write([]byte{byte(i)})
+			time.Sleep(2 * time.Millisecond)
+		}
+	}()
+	b := NewBatch(0, 0)
+	if err := u.ReadBatch(b); err != nil {
+		t.Fatal(err)
+	}
+	if b.Len() != 5 {
+		t.Errorf("one read brought %d datagrams, want all 5", b.Len())
+	}
+	for i := range b.Len() {
+		if p := b.Payload(i); len(p) != 1 || int(p[0]) != i {
+			t.Errorf("datagram %d is %v", i, p)
+		}
+	}
+}
+
+// A deadline in the past ends the waiting; what the kernel has taken in is still handed over.
+func TestReadBatchDrainsAfterDeadline(t *testing.T) {
+	in := listenTest(t)
+	u := newTest(t, in, UDPConfig{})
+	out := dialTest(t, "127.0.0.1", in)
+	for range 10 {
+		out.Write([]byte("left over"))
+	}
+	in.SetReadDeadline(time.Unix(1, 0))
+	b := NewBatch(4, 0)
+	for _, want := range []int{4, 4, 2} {
+		if err := u.ReadBatch(b); err != nil || b.Len() != want {
+			t.Fatalf("got %d datagrams and %v, want %d", b.Len(), err, want)
+		}
+	}
+	if err := u.ReadBatch(b); !errors.Is(err, os.ErrDeadlineExceeded) || b.Len() != 0 {
+		t.Fatalf("got %d datagrams and %v, want the deadline", b.Len(), err)
+	}
+	in.Close()
+	if err := u.ReadBatch(b); !errors.Is(err, net.ErrClosed) {
+		t.Fatalf("got %v, want net.ErrClosed", err)
+	}
+}
+
+func TestDropsAreCounted(t *testing.T) {
+	in := listenTest(t)
+	u := newTest(t, in, UDPConfig{ReceiveBuffer: 8 << 10})
+	out := dialTest(t, "127.0.0.1", in)
+	if d, err := u.Drops(); d != 0 || err != nil {
+		t.Fatalf("drops of a new socket: %d, %v", d, err)
+	}
+	const sent = 200
+	for range sent {
+		out.Write(make([]byte, 1000))
+	}
+	var read int
+	in.SetReadDeadline(time.Unix(1, 0))
+	for b := NewBatch(0, 0); u.ReadBatch(b) == nil; {
+		read += b.Len()
+	}
+	drops, err := u.Drops()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if read == sent || read+int(drops) != sent {
+		t.Errorf("read %d and dropped %d of %d", read, drops, sent)
+	}
+}
+
+func TestReceiveBufferIsReported(t *testing.T) {
+	in := listenTest(t)
+	const small = 64 << 10
+	if got := newTest(t, in, UDPConfig{ReceiveBuffer: small}).ReceiveBuffer(); got != small {
+		t.Errorf("got %d, want %d", got, small)
+	}
+	if got := newTest(t, in, UDPConfig{}).ReceiveBuffer(); got != small {
+		t.Errorf("without asking it became %d, want %d as before", got, small)
+	}
+}
+
+func TestReadBatchAllocatesNothing(t *testing.T) {
+	in := listenTest(t)
+	u := newTest(t, in, UDPConfig{})
+	out := dialTest(t, "127.0.0.1", in)
+	b := NewBatch(0, 0)
+	payload := make([]byte, 1200)
+	var n int
+	avg := testing.AllocsPerRun(100, func() {
+		for range 8 {
+			out.Write(payload)
+		}
+		if err := u.ReadBatch(b); err != nil {
+			t.Fatal(err)
+		}
+		for i := range b.Len() {
+			n += len(b.Payload(i)) + int(b.Source(i).Port())
+		}
+	})
+	if avg != 0 {
+		t.Errorf("%v allocations per batch", avg)
+	}
+}
+
+// The two benchmarks read the same load: 32 datagrams of 1200 octets are put into the socket, then taken out; only the taking is timed. The
+// figures are told in UDP.receive.
+func BenchmarkRead(b *testing.B) {
+	in := listenTest(b)
+	u := newTest(b, in, UDPConfig{})
+	batch := NewBatch(0, 0)
+	benchmarkRead(b, in, func() (n int) {
+		if err := u.ReadBatch(batch); err != nil {
+			b.Fatal(err)
+		}
+		for i := range batch.Len() {
+			if batch.Source(i).IsValid() && len(batch.Payload(i)) > 0 {
+				n++
+			}
+		}
+		return n
+	})
+}
+
+func BenchmarkReadXNet(b *testing.B) {
+	in := listenTest(b)
+	pc := ipv6.NewPacketConn(in)
+	msgs := make([]ipv6.Message, DefaultDatagrams)
+	for i := range msgs {
+		msgs[i].Buffers = [][]byte{make([]byte, MaxDatagram)}
+	}
+	benchmarkRead(b, in, func() (n int) {
+		got, err := pc.ReadBatch(msgs, unix.MSG_DONTWAIT)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for i := range got {
+			if msgs[i].Addr.(*net.UDPAddr).AddrPort().Addr().Unmap().IsValid() && msgs[i].N > 0 {
+				n++
+			}
+		}
+		return n
+	})
+}
+
+func benchmarkRead(b *testing.B, in *net.UDPConn, read func() int) {
+	b.Helper()
+	out := dialTest(b, "127.0.0.1", in)
+	in.SetReadBuffer(4 << 20)
+	payload := make([]byte, 1200)
+	const load = 32
+	b.ReportAllocs()
+	var spent time.Duration
+	var done int
+	for b.Loop() {
+		for range load {
+			out.Write(payload)
+		}
+		start := time.Now()
+		for n := 0; n < load; {
+			n += read()
+		}
+		spent += time.Since(start)
+		done += load
+	}
+	b.ReportMetric(float64(spent.Nanoseconds())/float64(done), "ns/datagram")
+}
