@@ -71,7 +71,7 @@ type Flow struct {
 	TemplateID uint16
 	Domain     uint32 // observation domain id, or source id of NetFlow v9
 	Sequence   uint32 // of the message's header
-	Position   uint32 // of the record in its message, counting data records of every set from 0
+	Position   uint32 // octet of the message at which the record begins: the same however often it is decoded
 	ExportTime int64  // of the message's header, Unix nanoseconds
 
 	Has FieldSet
@@ -119,7 +119,19 @@ type Flow struct {
 	// SRv6Segments is the segment list of element 497, in the order of the packet.
 	SRv6Segments []netip.Addr
 
-	// Domains's option tables at the time of the record, for what the exporter said once for many flows
+	// Record is the data record itself, for the elements that have no field above.
+	Record Record
+
+	// Options holds its domain's option tables at the time of the record, for what the exporter said once for many flows
 	// (interface and VRF names, route distinguishers). Never nil in a handler's call.
 	Options *Options
+}
+
+// reset clears what a record sets, but not what all records of a set share.
+func (f *Flow) reset() {
+	*f = Flow{
+		Version: f.Version, TemplateID: f.TemplateID, Domain: f.Domain,
+		Sequence: f.Sequence, ExportTime: f.ExportTime, Options: f.Options,
+		MPLSLabels: f.MPLSLabels[:0], SRv6Segments: f.SRv6Segments[:0],
+	}
 }

@@ -1,0 +1,110 @@
+package ipfix
+
+// heldSet is a data set that waits for its template.
+type heldSet struct {
+	domain   *domain
+	template uint16
+	header   Header
+	base     uint32 // offset of data in its message
+	data     []byte
+	since    int64
+}
+
+// holder keeps data sets until their templates come, oldest first.
+type holder struct {
+	sets  []heldSet
+	bytes int
+}
+
+// heldOverhead is what a held set costs beside its octets.
+const heldOverhead = 128
+
+// size is what a set of n octets counts against Config.HoldBytes.
+func (h *holder) size(n int) int { return n + heldOverhead }
+
+// hold keeps a copy of a set whose template is not known.
+func (s *Session) hold(d *domain, m *message, id uint16, base int, set []byte) {
+	s.UnknownSets++
+	need := s.held.size(len(set))
+	if need > s.cfg.HoldBytes || s.cfg.HoldSets == 0 {
+		s.DroppedSets++
+		return
+	}
+	drop, bytes := 0, s.held.bytes
+	for bytes+need > s.cfg.HoldBytes || len(s.held.sets)-drop >= s.cfg.HoldSets {
+		bytes -= s.held.size(len(s.held.sets[drop].data))
+		drop++
+	}
+	if drop > 0 {
+		drop = max(drop, len(s.held.sets)/8) // moving the rest up costs: not for each one
+		s.DroppedSets += uint64(drop)
+		s.discard(drop)
+	}
+	s.held.sets = append(s.held.sets, heldSet{
+		domain: d, template: id, header: m.Header, base: uint32(base),
+		data: append([]byte(nil), set...), since: m.now,
+	})
+	s.held.bytes += need
+	d.waiting[id]++
+	s.HeldSets++
+}
+
+// discard drops the oldest n held sets.
+func (s *Session) discard(n int) {
+	for i := range n {
+		s.forget(&s.held.sets[i])
+	}
+	rest := copy(s.held.sets, s.held.sets[n:])
+	clear(s.held.sets[rest:])
+	s.held.sets = s.held.sets[:rest]
+}
+
+// forget takes a held set out of the books.
+func (s *Session) forget(h *heldSet) {
+	s.held.bytes -= s.held.size(len(h.data))
+	if h.domain.waiting[h.template]--; h.domain.waiting[h.template] <= 0 {
+		delete(h.domain.waiting, h.template)
+	}
+}
+
+// release decodes the sets that waited for a template, in the order they came.
+func (s *Session) release(d *domain, t *Template, now int64, h Handler) {
+	if d.waiting[t.ID] == 0 {
+		return
+	}
+	kept, ready := s.held.sets[:0], []heldSet(nil)
+	for i := range s.held.sets {
+		if set := s.held.sets[i]; set.domain == d && set.template == t.ID {
+			ready = append(ready, set)
+		} else {
+			kept = append(kept, set)
+		}
+	}
+	clear(s.held.sets[len(kept):])
+	s.held.sets = kept
+	for i := range ready {
+		set := &ready[i]
+		s.forget(set)
+		s.ReleasedSets++
+		m := message{Header: set.header, now: now}
+		_, _ = s.dataSet(d, t, &m, int(set.base), set.data, h) // counted as a bad record
+	}
+}
+
+// expireHeld drops the sets that waited too long.
+func (s *Session) expireHeld(now int64) {
+	if s.cfg.HoldAge < 0 {
+		return
+	}
+	n := 0
+	for n < len(s.held.sets) && now-s.held.sets[n].since > int64(s.cfg.HoldAge) {
+		n++
+	}
+	if n > 0 {
+		s.ExpiredSets += uint64(n)
+		s.discard(n)
+	}
+}
+
+// Held gives the number and the octets of the data sets that wait for their template.
+func (s *Session) Held() (sets, octets int) { return len(s.held.sets), s.held.bytes }

@@ -1,0 +1,286 @@
+package ipfix
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// Handler takes what a Session decodes.
+type Handler interface {
+	// Flow is called for every data record, in order. The Flow and all it points to are valid during the call only.
+	Flow(f *Flow)
+}
+
+// Observer is a Handler that also wants to see what is not a flow. All it is given is valid during the call only,
+// but for the Template, which does not change and may be kept.
+type Observer interface {
+	Handler
+	// Message is called when a message's header was read, before its sets.
+	Message(h *Header)
+	// Template is called when a template was learnt, changed, refreshed or withdrawn.
+	Template(t *Template, change TemplateChange)
+	// Options is called for every options record, after it was read into the tables.
+	Options(h *Header, r Record)
+	// Unknown is called for a data set whose template is not known.
+	Unknown(h *Header, template uint16, set []byte)
+}
+
+// TemplateChange says what happened to a template.
+type TemplateChange uint8
+
+// The changes of a template.
+const (
+	TemplateLearnt TemplateChange = iota
+	TemplateChanged
+	TemplateRefreshed
+	TemplateWithdrawn
+)
+
+// String gives the change as a word.
+func (c TemplateChange) String() string {
+	return [...]string{"learnt", "changed", "refreshed", "withdrawn"}[c]
+}
+
+// Session decodes the messages of one transport session: all datagrams of a device, or one TCP connection. It holds their
+// templates by observation domain. It belongs to one goroutine.
+type Session struct {
+	Counters
+
+	model   *Model
+	cfg     Config
+	tables  *Tables
+	domains map[domainKey]*domain
+
+	templates int // over all domains
+	fields    int
+	changes   uint64 // counts changes of templates
+
+	held    holder
+	flow    Flow
+	scratch scratch
+	spans   []span
+	watch   Observer // of the message being decoded, nil if the handler is none
+	swept   int64    // when templates were last checked for age
+}
+
+// domainKey identifies an observation domain: NetFlow v9 has source ids of its own.
+type domainKey struct {
+	version uint16
+	id      uint32
+}
+
+// domain is an observation domain of a session.
+type domain struct {
+	key       domainKey
+	templates map[uint16]*Template
+	waiting   map[uint16]int // held sets by the template they wait for
+	options   *Options
+	seq       sequence
+	rates     rateCache
+}
+
+// message is the message being decoded.
+type message struct {
+	Header
+	now     int64
+	records uint32 // data records of any kind, as IPFIX counts them
+	unsure  bool   // not all could be counted
+}
+
+// NewSession returns a session without templates. What it learns from options data goes to tables, which may be nil for
+// tables of its own.
+func NewSession(model *Model, cfg Config, tables *Tables) *Session {
+	if tables == nil {
+		tables = NewTables(cfg)
+	}
+	return &Session{model: model, cfg: cfg.withDefaults(), tables: tables, domains: make(map[domainKey]*domain)}
+}
+
+// Tables gives the option tables that the session feeds.
+func (s *Session) Tables() *Tables { return s.tables }
+
+// Decode decodes one whole message received at a time in Unix nanoseconds, gives its flows to h and keeps nothing of msg. An error
+// says that at least a part of the message could not be read; records before that part were given, and the counters say
+// what it was. It allocates nothing for a message whose templates and options are known.
+func (s *Session) Decode(msg []byte, now int64, h Handler) error {
+	head, err := ParseHeader(msg)
+	if err != nil {
+		if err == ErrVersion { //nolint:errorlint // not wrapped by ParseHeader
+			s.BadVersions++
+		} else {
+			s.BadMessages++
+		}
+		return err
+	}
+	d := s.domain(domainKey{head.Version, head.Domain})
+	if d == nil {
+		s.DomainsRefused++
+		return fmt.Errorf("observation domain %d: %w", head.Domain, ErrQuota)
+	}
+	s.Messages++
+	if head.Version == VersionIPFIX {
+		s.MessagesIPFIX++
+	} else {
+		s.MessagesV9++
+	}
+	s.watch, _ = h.(Observer)
+	if s.watch != nil {
+		s.watch.Message(&head)
+	}
+	m := message{Header: head, now: now}
+	err = s.sets(d, &m, msg[:head.Length], h)
+	units := m.records
+	if head.Version == VersionNetFlow9 {
+		units, m.unsure = 1, false
+	}
+	v := d.seq.follow(&head, units, !m.unsure)
+	s.SequenceLost += v.lost
+	s.SequenceLate += v.late
+	if v.restart {
+		s.SequenceRestarts++
+	}
+	return err
+}
+
+// domain returns an observation domain, nil when there are too many.
+func (s *Session) domain(key domainKey) *domain {
+	if d := s.domains[key]; d != nil {
+		return d
+	}
+	if len(s.domains) >= s.cfg.MaxDomains {
+		return nil
+	}
+	d := &domain{
+		key:       key,
+		templates: make(map[uint16]*Template),
+		waiting:   make(map[uint16]int),
+		options:   s.tables.Domain(key.id),
+	}
+	s.domains[key] = d
+	return d
+}
+
+// sets walks the sets of a message. It returns the first error, but goes on where the framing still holds.
+func (s *Session) sets(d *domain, m *message, msg []byte, h Handler) error {
+	var first error
+	at := m.octets()
+	for len(msg)-at >= setHeaderLen {
+		id, n := binary.BigEndian.Uint16(msg[at:]), int(binary.BigEndian.Uint16(msg[at+2:]))
+		if n < setHeaderLen || n > len(msg)-at {
+			s.BadSets++
+			m.unsure = true
+			if first == nil {
+				first = fmt.Errorf("set %d of %d octets, %d left: %w", id, n, len(msg)-at, ErrSet)
+			}
+			return first
+		}
+		s.Sets++
+		if err := s.set(d, m, id, at+setHeaderLen, msg[at+setHeaderLen:at+n], h); err != nil && first == nil {
+			first = err
+		}
+		at += n
+	}
+	return first
+}
+
+// set decodes one set by its id; base is where its records begin in the message.
+func (s *Session) set(d *domain, m *message, id uint16, base int, set []byte, h Handler) error {
+	switch {
+	case id >= minTemplateID:
+		t := d.templates[id]
+		if t == nil {
+			m.unsure = true
+			if s.watch != nil {
+				s.watch.Unknown(&m.Header, id, set)
+			}
+			s.hold(d, m, id, base, set)
+			return nil
+		}
+		n, err := s.dataSet(d, t, m, base, set, h)
+		m.records += n
+		m.unsure = m.unsure || err != nil
+		return err
+	case m.Version == VersionIPFIX && id == setTemplate, m.Version == VersionNetFlow9 && id == setTemplateV9:
+		return s.templateSet(d, m, templateKind{m.Version, false}, set, h)
+	case m.Version == VersionIPFIX && id == setOptions, m.Version == VersionNetFlow9 && id == setOptionsV9:
+		return s.templateSet(d, m, templateKind{m.Version, true}, set, h)
+	}
+	s.SkippedSets++
+	return nil
+}
+
+// dataSet decodes the records of a set and gives their number.
+func (s *Session) dataSet(d *domain, t *Template, m *message, base int, set []byte, h Handler) (uint32, error) {
+	s.begin(d, t, m)
+	records := uint32(0)
+	for at := 0; len(set)-at >= t.minLen; { // what is left is padding, RFC 7011 section 3.3.1
+		n, err := t.measure(set[at:], s.spans)
+		if err != nil {
+			s.BadRecords++
+			return records, fmt.Errorf("template %d: %w", t.ID, err)
+		}
+		rec := set[at : at+n]
+		if t.Options {
+			s.optionsRecord(d, t, m, rec)
+		} else {
+			s.flowRecord(d, t, rec, uint32(base+at), h)
+		}
+		records++
+		at += n
+	}
+	return records, nil
+}
+
+// begin prepares the session's scratch for the records of a set.
+func (s *Session) begin(d *domain, t *Template, m *message) {
+	if len(s.spans) < t.varLens {
+		s.spans = make([]span, t.varLens)
+	}
+	s.scratch.clock = clock{export: m.ExportTime, uptime: m.Uptime, v9: m.Version == VersionNetFlow9, systemInit: d.options.systemInit()}
+	f := &s.flow
+	f.Version, f.TemplateID, f.Domain = m.Version, t.ID, m.Domain
+	f.Sequence, f.ExportTime, f.Options = m.Sequence, m.ExportTime, d.options
+}
+
+// flowRecord decodes one data record.
+func (s *Session) flowRecord(d *domain, t *Template, rec []byte, position uint32, h Handler) {
+	f := &s.flow
+	f.reset()
+	f.Position = position
+	p := t.plans.choose(rec, s.spans)
+	f.Record = Record{Template: t, plan: p, data: rec, spans: s.spans, domain: d}
+	p.run(f, rec, s.spans, &s.scratch)
+	if !p.rates {
+		s.scratch.sampling = samplingParams{}
+	}
+	if r := d.options.rateOf(&s.scratch.sampling, f.InIf, &d.rates); r > 0 {
+		f.SamplingRate = r
+		f.Has |= FieldSamplingRate
+	}
+	s.DataRecords++
+	h.Flow(f)
+}
+
+// optionsRecord reads one options record into the tables.
+func (s *Session) optionsRecord(d *domain, t *Template, m *message, rec []byte) {
+	o := readOptions(t, rec, s.spans)
+	s.tables.apply(d.key.id, &o, Told{Updated: m.ExportTime, Template: t.ID})
+	s.OptionsRecords++
+	s.scratch.systemInit = d.options.systemInit()
+	if s.watch != nil {
+		s.watch.Options(&m.Header, Record{Template: t, data: rec, spans: s.spans, domain: d})
+	}
+}
+
+// Expire drops templates, held data and options entries that are too old at a time in Unix nanoseconds. Call it now and
+// then; it looks at templates and options at most once a minute.
+func (s *Session) Expire(now int64) {
+	s.expireHeld(now)
+	const sweep = 60_000_000_000
+	if now-s.swept < sweep && now >= s.swept {
+		return
+	}
+	s.swept = now
+	s.expireTemplates(now)
+	s.tables.Expire(now)
+}
