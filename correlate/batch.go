@@ -1,0 +1,167 @@
+package correlate
+
+import (
+	"net/netip"
+
+	"github.com/telcol/telcol/bmp/bgp"
+	"github.com/telcol/telcol/correlate/rib"
+)
+
+// Batch is a run of operations of one BMP session, in the order of its messages. A Feed fills it in the session's goroutine, the
+// owner of the Correlator applies and frees it.
+type Batch struct {
+	device  netip.Addr
+	session uint64
+	ops     []op
+	nlri    []bgp.NLRI // of all operations
+	counted BMPCounters
+	home    chan *Batch
+}
+
+// Free gives the batch back to its Feed.
+func (b *Batch) Free() { b.home <- b }
+
+type opKind uint8
+
+const (
+	opSessionUp opKind = iota
+	opSessionDown
+	opInitiation
+	opPeerUp
+	opPeerDown
+	opAnnounce
+	opWithdraw
+	opEndOfRIB
+)
+
+// op is one operation. Which fields count depends on its kind.
+type op struct {
+	kind     opKind
+	view     rib.View
+	peer     rib.PeerKey
+	time     int64           // Unix nanoseconds, device clock where it gave one
+	attrs    *bgp.Attributes // announce
+	from, to int             // announce and withdraw: the routes, in Batch.nlri
+	family   rib.Family      // end of RIB
+	name     string          // initiation: sysName
+	info     *rib.PeerInfo   // peer up
+}
+
+// full reports whether the owner should have the batch before more is added: applying it takes well under a millisecond, which is what a
+// datagram may have to wait for.
+func (b *Batch) full() bool { return len(b.nlri) >= batchRoutes || len(b.ops) >= batchRoutes }
+
+const batchRoutes = 512
+
+func (b *Batch) reset() {
+	clear(b.ops) // drop pointers
+	b.ops, b.nlri, b.counted = b.ops[:0], b.nlri[:0], BMPCounters{}
+}
+
+// Apply carries out a batch. now is in Unix nanoseconds.
+func (c *Correlator) Apply(b *Batch, now int64) {
+	c.counted.BMP.add(&b.counted)
+	d := c.deviceOf(b.device, now)
+	if d == nil {
+		c.counted.DeviceQuota++
+		return
+	}
+	for i := range b.ops {
+		o := &b.ops[i]
+		switch o.kind {
+		case opAnnounce:
+			c.announce(d, b, o)
+		case opWithdraw:
+			withdraw(d, b, o)
+		case opEndOfRIB:
+			d.rib.EndOfRIB(o.peer, o.view, o.family, now)
+		case opPeerUp:
+			d.rib.PeerUp(o.peer, *o.info, now)
+		case opPeerDown:
+			d.rib.PeerDown(o.peer, now)
+		case opInitiation:
+			d.name = o.name
+		case opSessionUp:
+			d.sessions[b.session] = struct{}{}
+		case opSessionDown:
+			d.sessionDown(b.session, now)
+		}
+	}
+}
+
+// sessionDown keeps the routes as stale when the device has no other session. A device that reconnects before the loss of the old session is
+// noticed has two for a while; the later Peer Ups renewed its tables then.
+func (d *Device) sessionDown(session uint64, now int64) {
+	delete(d.sessions, session)
+	if len(d.sessions) == 0 {
+		d.rib.SessionLost(now)
+	}
+}
+
+func (c *Correlator) announce(d *Device, b *Batch, o *op) {
+	routes := b.nlri[o.from:o.to]
+	id := c.intern.Acquire(o.attrs.Key(), func() rib.Attrs { return ribAttrs(o.attrs) })
+	c.intern.Retain(id, len(routes)) // one reference for each route, which Announce takes over
+	var src source
+	for i := range routes {
+		n := &routes[i]
+		if !d.rib.Announce(src.of(d, o, n.Family), vrfOfRoute(o, n), n.Prefix, n.PathID, n.HasPathID, id, o.time) {
+			c.counted.BMP.RoutesRefused++
+		}
+	}
+	c.intern.Release(id)
+}
+
+func withdraw(d *Device, b *Batch, o *op) {
+	var src source
+	for i := range b.nlri[o.from:o.to] {
+		n := &b.nlri[o.from+i]
+		d.rib.Withdraw(src.of(d, o, n.Family), vrfOfRoute(o, n), n.Prefix, n.PathID, n.HasPathID, o.time)
+	}
+}
+
+// source remembers the source of the last route: the routes of one message are of one family, nearly always.
+type source struct {
+	id     rib.SourceID
+	family bgp.Family
+}
+
+func (s *source) of(d *Device, o *op, f bgp.Family) rib.SourceID {
+	if f != s.family {
+		s.id, s.family = d.rib.Source(o.peer, o.view, ribFamily(f)), f
+	}
+	return s.id
+}
+
+// vrfOfRoute says which VRF a route belongs to: the route distinguisher of a VPN route, else the distinguisher of its peer, which
+// is zero for the global instance.
+func vrfOfRoute(o *op, n *bgp.NLRI) rib.RD {
+	if n.Family.SAFI() == bgp.SAFIVPN {
+		return rib.RD(n.RD)
+	}
+	return o.peer.Distinguisher
+}
+
+func ribFamily(f bgp.Family) rib.Family { return rib.Family{AFI: f.AFI(), SAFI: f.SAFI()} }
+
+// ribAttrs takes what the join needs of a set of attributes. The slices are shared: both sides never change them.
+func ribAttrs(a *bgp.Attributes) rib.Attrs {
+	return rib.Attrs{
+		NextHop: a.NextHop, ASPath: a.ASPath, ASSet: a.ASSet,
+		Communities: a.Communities, ExtCommunities: a.ExtCommunities, LargeCommunities: a.LargeCommunities,
+		LocalPref: a.LocalPref, HasLocalPref: a.HasLocalPref, MED: a.MED, HasMED: a.HasMED,
+		Origin: a.Origin, HasOrigin: a.HasOrigin,
+		OriginatorID: a.OriginatorID, PathLength: a.PathLength, ClusterLength: a.ClusterLength,
+	}
+}
+
+func (n *BMPCounters) add(m *BMPCounters) {
+	n.Sessions += m.Sessions
+	n.Messages += m.Messages
+	n.Refused += m.Refused
+	n.Announced += m.Announced
+	n.Withdrawn += m.Withdrawn
+	n.NotKept += m.NotKept
+	n.NoPeerUp += m.NoPeerUp
+	n.EndOfRIB += m.EndOfRIB
+}

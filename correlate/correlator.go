@@ -1,0 +1,201 @@
+package correlate
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/telcol/telcol/correlate/rib"
+	"github.com/telcol/telcol/ipfix"
+)
+
+// Config bounds a Correlator. A zero field takes its default.
+type Config struct {
+	MaxDevices   int           // devices at once, default 65536; messages of further ones are refused and counted
+	MaxRoutes    int           // routes of a device, default no limit
+	QuietPeriod  time.Duration // see rib.Options
+	StaleTimeout time.Duration // see rib.Options
+	IdleTimeout  time.Duration // a device without routes that says nothing for so long is forgotten, default 25 h (longer than a template lives)
+	IPFIX        ipfix.Config
+	Elements     []ipfix.Element // enterprise elements beyond the registry
+}
+
+// Errors of Message.
+var (
+	ErrShort       = errors.New("datagram without a version")
+	ErrVersion     = errors.New("version is not decoded")
+	ErrDeviceQuota = errors.New("too many devices")
+)
+
+// Correlator owns the devices of a worker. All methods are for one goroutine.
+type Correlator struct {
+	cfg     Config
+	model   *ipfix.Model
+	intern  *rib.Intern
+	devices map[netip.Addr]*Device
+	order   []*Device // of devices, for rounds that go on where they stopped
+	next    int       // in order
+	gone    ipfix.Counters
+	counted Counters
+
+	// Of the message at hand.
+	device *Device
+	rec    Record
+	emit   func(*Record)
+}
+
+// New returns a Correlator without devices. The error is one of the configured enterprise elements.
+func New(cfg Config) (*Correlator, error) {
+	if cfg.MaxDevices == 0 {
+		cfg.MaxDevices = 1 << 16
+	}
+	if cfg.IdleTimeout == 0 {
+		cfg.IdleTimeout = 25 * time.Hour
+	}
+	model, err := ipfix.NewModel(cfg.Elements...)
+	if err != nil {
+		return nil, fmt.Errorf("information elements: %w", err)
+	}
+	return &Correlator{
+		cfg: cfg, model: model, intern: rib.NewIntern(), devices: make(map[netip.Addr]*Device),
+		counted: Counters{VersionUnknown: make(map[uint16]uint64)},
+	}, nil
+}
+
+// Message decodes one datagram of an exporter, joins its flows and gives each record to emit, which must not keep it. The source is the
+// datagram's, IPv4 unmapped; received is in Unix nanoseconds. An error is counted; the records before it were emitted.
+func (c *Correlator) Message(src netip.Addr, msg []byte, received int64, emit func(*Record)) error {
+	if len(msg) < 2 {
+		c.counted.TooShort++
+		return ErrShort
+	}
+	if v := binary.BigEndian.Uint16(msg); v != ipfix.VersionIPFIX && v != ipfix.VersionNetFlow9 {
+		c.countVersion(v)
+		return fmt.Errorf("version %d: %w", v, ErrVersion)
+	}
+	d := c.deviceOf(src, received)
+	if d == nil {
+		c.counted.DeviceQuota++
+		return ErrDeviceQuota
+	}
+	c.device, c.emit = d, emit
+	r := &c.rec
+	r.Device, r.DeviceName, r.Exporter, r.Received = d.addr, d.name, src, received
+	if err := d.session.Decode(msg, received, c); err != nil {
+		c.counted.Malformed++
+		return err
+	}
+	return nil
+}
+
+// maxVersions bounds the versions counted one by one; they come from the wire.
+const maxVersions = 64
+
+func (c *Correlator) countVersion(v uint16) {
+	if _, ok := c.counted.VersionUnknown[v]; !ok && len(c.counted.VersionUnknown) >= maxVersions {
+		v = versionOther
+	}
+	c.counted.VersionUnknown[v]++
+}
+
+// versionOther stands for the versions beyond maxVersions.
+const versionOther = 0xffff
+
+// Flow joins one data record; the decoder calls it.
+func (c *Correlator) Flow(f *ipfix.Flow) {
+	r := &c.rec
+	r.Flow = f
+	c.device.joinFlow(f, r)
+	c.counted.Joins[SideSrc][r.Src.Join]++
+	c.counted.Joins[SideDst][r.Dst.Join]++
+	c.emit(r)
+}
+
+// deviceOf finds or makes the device of a source address. It returns nil when there are too many.
+func (c *Correlator) deviceOf(src netip.Addr, now int64) *Device {
+	d := c.devices[src]
+	if d == nil {
+		if len(c.devices) >= c.cfg.MaxDevices {
+			return nil
+		}
+		d = c.newDevice(src, now)
+		c.devices[src] = d
+		c.order = append(c.order, d)
+	}
+	d.seen = now
+	return d
+}
+
+// Tick lets time pass for some of the devices, so that a round over all of them takes about a second of calls a tenth of a second
+// apart, however many there are. budget is the number of dead routes it may look at.
+func (c *Correlator) Tick(now int64, budget int) {
+	for range len(c.order)/10 + 1 {
+		if c.next >= len(c.order) {
+			c.next = 0
+			return
+		}
+		if c.tickDevice(c.order[c.next], now, budget) {
+			c.next++
+		}
+	}
+}
+
+// tickDevice reports whether the device still has its place in the order.
+func (c *Correlator) tickDevice(d *Device, now int64, budget int) bool {
+	more := d.rib.Tick(now, budget)
+	if d.session != nil {
+		d.session.Expire(now)
+	}
+	if !d.leaving && d.idle(now, int64(c.cfg.IdleTimeout)) {
+		c.forget(d)
+	}
+	if !d.leaving || more {
+		return true
+	}
+	last := len(c.order) - 1
+	c.order[c.next] = c.order[last]
+	c.order[last] = nil
+	c.order = c.order[:last]
+	return false
+}
+
+// forget drops a device. Its routes' attributes go back with the next ticks, until when it stays in the order.
+func (c *Correlator) forget(d *Device) {
+	delete(c.devices, d.addr)
+	c.gone.Add(&d.session.Counters)
+	d.session, d.leaving = nil, true
+	d.rib.Clear()
+}
+
+// Counters returns what was counted so far.
+func (c *Correlator) Counters() Counters {
+	n := c.counted
+	n.VersionUnknown = make(map[uint16]uint64, len(c.counted.VersionUnknown))
+	for v, k := range c.counted.VersionUnknown {
+		n.VersionUnknown[v] = k
+	}
+	n.IPFIX = c.gone
+	for _, d := range c.devices {
+		n.IPFIX.Add(&d.session.Counters)
+	}
+	return n
+}
+
+// Totals sums over the devices of now.
+func (c *Correlator) Totals() Totals {
+	t := Totals{Devices: len(c.devices), AttrSets: c.intern.Len()}
+	for _, d := range c.devices {
+		n := d.rib.Routes()
+		t.Routes += n
+		if n > 0 {
+			t.WithRoutes++
+		}
+		t.BMPSessions += len(d.sessions)
+		t.Peers += d.rib.Totals().Peers
+		_, held := d.session.Held()
+		t.HeldBytes += held
+	}
+	return t
+}

@@ -1,0 +1,48 @@
+package correlate
+
+import (
+	"github.com/telcol/telcol/ipfix"
+)
+
+// Counters count what the correlator did since it was made, devices that have left included.
+type Counters struct {
+	Joins [2][numJoinStatus]uint64 // by side (SideSrc, SideDst) and JoinStatus
+	IPFIX ipfix.Counters           // of all devices
+
+	VersionUnknown map[uint16]uint64 // messages of versions that are not decoded
+	TooShort       uint64            // datagrams without a version
+	DeviceQuota    uint64            // messages of devices beyond Config.MaxDevices
+	Malformed      uint64            // messages that ended in an error; records before the error were kept
+
+	BMP BMPCounters
+}
+
+// BMPCounters count what BMP sessions told.
+type BMPCounters struct {
+	Sessions      uint64 // opened
+	Messages      uint64
+	Refused       uint64 // messages that could not be decoded; the session went on
+	Announced     uint64 // routes
+	Withdrawn     uint64 // routes
+	NotKept       uint64 // routes of families that the RIB does not hold
+	RoutesRefused uint64 // beyond the device's quota
+	NoPeerUp      uint64 // updates of peers that were never told up; used all the same
+	EndOfRIB      uint64
+}
+
+// Indices of Counters.Joins.
+const (
+	SideSrc = 0
+	SideDst = 1
+)
+
+// Totals are sums over the devices of now.
+type Totals struct {
+	Devices     int
+	WithRoutes  int // devices with at least one route
+	BMPSessions int
+	Peers       int
+	Routes      int
+	AttrSets    int
+	HeldBytes   int // data that waits for its template
+}

@@ -1,0 +1,35 @@
+package correlate
+
+import (
+	"net/netip"
+
+	"github.com/telcol/telcol/correlate/rib"
+	"github.com/telcol/telcol/ipfix"
+)
+
+// Device is one router: what it exports, what it routes, what it is called. It belongs to the owner goroutine.
+type Device struct {
+	addr     netip.Addr // canonical
+	name     string     // sysName
+	options  *ipfix.Tables
+	session  *ipfix.Session // of all its UDP messages
+	rib      *rib.RIB
+	sessions map[uint64]struct{} // open BMP sessions, by Feed
+	seen     int64               // Unix nanoseconds of the last datagram or BMP message
+	leaving  bool                // forgotten, the routes are being given back
+}
+
+func (c *Correlator) newDevice(addr netip.Addr, now int64) *Device {
+	d := &Device{addr: addr, seen: now, sessions: make(map[uint64]struct{})}
+	d.options = ipfix.NewTables(c.cfg.IPFIX)
+	d.session = ipfix.NewSession(c.model, c.cfg.IPFIX, d.options)
+	d.rib = rib.New(c.intern, rib.Options{
+		MaxRoutes: c.cfg.MaxRoutes, QuietPeriod: c.cfg.QuietPeriod, StaleAfter: c.cfg.StaleTimeout,
+	})
+	return d
+}
+
+// idle reports whether nothing was heard of the device for so long that its state is of no use.
+func (d *Device) idle(now, after int64) bool {
+	return len(d.sessions) == 0 && d.rib.Routes() == 0 && now-d.seen > after
+}

@@ -1,0 +1,19 @@
+// Package correlate owns the devices of a worker and joins their flows with their routes.
+//
+// A Correlator is the state of all devices that are steered to one worker: per device the IPFIX template scopes and option
+// tables (package ipfix), the routes told by its BMP sessions (package rib) and its names. One goroutine owns it and calls every
+// method of it, so that a join takes no lock. What may run elsewhere is the parsing of a BMP session: a Feed decodes messages in the
+// session's own goroutine and collects route operations into a Batch, which the owner then applies with Correlator.Apply.
+//
+//	datagram ─► Correlator.Message ─► ipfix.Session ─► join with rib.RIB ─► handler(*Record)
+//	BMP bytes ─► Feed (session's goroutine) ─► Batch ─► Correlator.Apply (owner) ─► rib.RIB
+//
+// # The join
+//
+// A flow belongs to a VRF: by the route distinguisher in its record, else by the options table of its observation domain. A VRF
+// whose distinguisher is unknown is never guessed, and the default table is a VRF like any other. In that VRF the longest prefix of the
+// best view that has the address family answers: Loc-RIB, then Adj-RIB-In post-policy, then pre-policy. Among the paths of that prefix
+// the flow's own BGP next hop chooses, else the decision steps of BGP.
+//
+// Sockets, clocks, logs and metrics belong to package collector; the correlator counts in plain fields.
+package correlate

@@ -1,0 +1,203 @@
+package correlate
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"net/netip"
+
+	"github.com/telcol/telcol/bmp"
+	"github.com/telcol/telcol/bmp/bgp"
+	"github.com/telcol/telcol/correlate/rib"
+)
+
+// FeedConfig sets up a Feed.
+type FeedConfig struct {
+	MaxMessage int             // octets of a BMP message, default bmp.DefaultMaxMessage
+	Session    uint64          // tells apart the sessions of a worker
+	Cache      *bgp.Cache      // decoded attributes, may be shared by all feeds
+	Now        func() int64    // Unix nanoseconds, arrival time of messages that carry none
+	Refused    func(err error) // called for each message that could not be decoded; may be nil
+}
+
+// Feed decodes one BMP session and hands what it tells to the owner of a Correlator as Batches. It belongs to the session's
+// goroutine.
+type Feed struct {
+	cfg     FeedConfig
+	device  netip.Addr
+	session *bmp.Session
+	out     chan<- *Batch
+	free    chan *Batch
+	batch   *Batch
+}
+
+// batchesPerFeed is how many batches a session may have under way; then it waits for the owner, and by TCP's flow control the device for us.
+const batchesPerFeed = 2
+
+// NewFeed makes the feed of a device's session. Batches are sent to out; whoever takes one frees it.
+func NewFeed(device netip.Addr, cfg FeedConfig, out chan<- *Batch) *Feed {
+	f := &Feed{
+		cfg: cfg, device: device, out: out, free: make(chan *Batch, batchesPerFeed),
+		session: bmp.NewSession(bmp.Config{Cache: cfg.Cache}),
+	}
+	for range batchesPerFeed {
+		f.free <- &Batch{device: device, session: cfg.Session, home: f.free}
+	}
+	return f
+}
+
+// Run reads messages until the stream ends and returns why: io.EOF when the device closed it between two messages or said Termination.
+// The last batch tells the owner that the session is down.
+func (f *Feed) Run(r io.Reader) error {
+	f.batch = <-f.free
+	f.batch.ops = append(f.batch.ops, op{kind: opSessionUp})
+	f.batch.counted.Sessions++
+	err := f.read(bmp.NewReader(r, f.cfg.MaxMessage, nil))
+	f.batch.ops = append(f.batch.ops, op{kind: opSessionDown})
+	f.out <- f.batch
+	return err
+}
+
+func (f *Feed) read(r *bmp.Reader) error {
+	for {
+		if f.batch.full() || len(f.batch.ops) > 0 && !r.Buffered() {
+			f.flush()
+		}
+		msg, err := r.Next()
+		if err != nil {
+			return err
+		}
+		m, err := f.session.Decode(msg)
+		f.batch.counted.Messages++
+		if err != nil {
+			f.refuse(err)
+			continue
+		}
+		if t, ok := m.(*bmp.Termination); ok {
+			return fmt.Errorf("termination, %s: %w", t.ReasonText(), io.EOF)
+		}
+		f.add(m)
+	}
+}
+
+func (f *Feed) refuse(err error) {
+	f.batch.counted.Refused++
+	if f.cfg.Refused != nil {
+		f.cfg.Refused(err)
+	}
+}
+
+func (f *Feed) flush() {
+	f.out <- f.batch
+	f.batch = <-f.free
+	f.batch.reset()
+}
+
+// add turns a message into operations.
+func (f *Feed) add(m bmp.Message) {
+	switch m := m.(type) {
+	case *bmp.RouteMonitoring:
+		f.routes(m)
+	case *bmp.PeerUp:
+		f.batch.ops = append(f.batch.ops, op{kind: opPeerUp, peer: peerKey(&m.Peer), info: peerInfo(m)})
+	case *bmp.PeerDown:
+		f.batch.ops = append(f.batch.ops, op{kind: opPeerDown, peer: peerKey(&m.Peer)})
+	case *bmp.Initiation:
+		if m.SysName != "" {
+			f.batch.ops = append(f.batch.ops, op{kind: opInitiation, name: m.SysName})
+		}
+	}
+}
+
+// routes adds the routes of an UPDATE: withdrawals first, as RFC 4271 section 3.1 orders them for a prefix that is in both.
+func (f *Feed) routes(m *bmp.RouteMonitoring) {
+	b := f.batch
+	o := op{view: rib.View(m.View()), peer: peerKey(&m.Peer), time: m.Time}
+	if o.time == 0 {
+		o.time = f.cfg.Now()
+	}
+	if !m.Known {
+		b.counted.NoPeerUp++
+	}
+	if len(m.Withdrawn) > 0 {
+		o.kind = opWithdraw
+		o.from, o.to = b.keep(m.Withdrawn)
+		b.counted.Withdrawn += uint64(o.to - o.from)
+		b.ops = append(b.ops, o)
+	}
+	for _, a := range m.Announced {
+		b.counted.NotKept += uint64(len(a.Other))
+		if len(a.NLRI) == 0 {
+			continue
+		}
+		o.kind, o.attrs = opAnnounce, a.Attrs
+		o.from, o.to = b.keep(a.NLRI)
+		b.counted.Announced += uint64(o.to - o.from)
+		b.ops = append(b.ops, o)
+	}
+	if m.EndOfRIB != 0 {
+		o.kind, o.attrs, o.family = opEndOfRIB, nil, ribFamily(m.EndOfRIB)
+		b.counted.EndOfRIB++
+		b.ops = append(b.ops, o)
+	}
+}
+
+// keep copies the routes of the families that a RIB holds into the batch.
+func (b *Batch) keep(routes []bgp.NLRI) (from, to int) {
+	from = len(b.nlri)
+	for i := range routes {
+		if !held(routes[i].Family) {
+			b.counted.NotKept++
+			continue
+		}
+		b.nlri = append(b.nlri, routes[i])
+	}
+	return from, len(b.nlri)
+}
+
+// held reports whether routes of a family answer flows: unicast, labelled unicast and VPN.
+func held(f bgp.Family) bool {
+	switch f.SAFI() {
+	case bgp.SAFIUnicast, bgp.SAFILabeled, bgp.SAFIVPN:
+		return true
+	}
+	return false
+}
+
+// peerKey gives the RIB's identity of a peer.
+func peerKey(p *bmp.Peer) rib.PeerKey {
+	k := p.Key()
+	key := rib.PeerKey{Distinguisher: rib.RD(k.Distinguisher), Addr: k.Addr}
+	switch k.Class {
+	case bmp.PeerRD:
+		key.Class = rib.ClassRD
+	case bmp.PeerLocal:
+		key.Class = rib.ClassLocal
+	}
+	return key
+}
+
+// peerInfo takes from a Peer Up what the decision process needs, and an identity of the BGP session: routers that send one Peer Up for
+// each L flag mean the same session.
+func peerInfo(m *bmp.PeerUp) *rib.PeerInfo {
+	return &rib.PeerInfo{
+		AS: m.AS, LocalAS: m.Sent.AS, BGPID: m.BGPID, Name: m.TableName, Session: sessionID(m),
+	}
+}
+
+func sessionID(m *bmp.PeerUp) uint64 {
+	h := fnv.New64a()
+	var b [36]byte
+	binary.BigEndian.PutUint64(b[:], uint64(m.Time))
+	binary.BigEndian.PutUint16(b[8:], m.LocalPort)
+	binary.BigEndian.PutUint16(b[10:], m.RemotePort)
+	id := m.BGPID.As16()
+	copy(b[12:], id[:])
+	binary.BigEndian.PutUint64(b[28:], m.Distinguisher)
+	h.Write(b[:])
+	if s := h.Sum64(); s != 0 {
+		return s
+	}
+	return 1
+}

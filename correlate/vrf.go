@@ -1,0 +1,76 @@
+package correlate
+
+import (
+	"github.com/telcol/telcol/correlate/rib"
+	"github.com/telcol/telcol/ipfix"
+)
+
+// vrfOf is what is known of one VRF that a flow names.
+type vrfOf struct {
+	rd    rib.RD
+	known bool // rd is known; the global table is RD zero
+	named bool // the flow names a VRF at all
+	name  string
+}
+
+func (v vrfOf) global() bool { return v.known && v.rd == 0 }
+
+// vrfPlan says in which VRF each address of a flow is looked up.
+type vrfPlan struct {
+	src, dst vrfOf
+	used     vrfOf // the one that the record names as its own
+	ingress  vrfOf
+	egress   vrfOf
+}
+
+// told makes a vrfOf from an exporter's option tables. Id 0 names no VRF.
+func told(id uint32, has bool, find func(uint32) (ipfix.VRF, bool)) vrfOf {
+	if !has || id == 0 {
+		return vrfOf{}
+	}
+	v, _ := find(id)
+	return vrfOf{rd: rib.RD(v.RD), known: v.HasRD, named: true, name: v.Name}
+}
+
+// planVRF applies the rules of the join to the VRF facts of a flow: a route distinguisher in the record itself wins; then the
+// ingress VRF (the egress one for a flow observed on egress); a flow that arrived in the default table over MPLS or SRv6 belongs to
+// the VRF of its other side. Where the two sides name different VRFs, neither the default one, each address is looked up in its
+// own. A flow that names no VRF belongs to the global table.
+func planVRF(f *ipfix.Flow, p *vrfPlan) {
+	p.ingress = told(f.IngressVRF, f.Has&ipfix.FieldIngressVRF != 0, f.Options.IngressVRF)
+	p.egress = told(f.EgressVRF, f.Has&ipfix.FieldEgressVRF != 0, f.Options.EgressVRF)
+	primary, other := p.ingress, p.egress
+	if !primary.named || (f.Has&ipfix.FieldDirection != 0 && f.Direction == directionEgress && other.named) {
+		primary, other = other, primary
+	}
+	if primary.global() && other.known && other.rd != 0 {
+		primary = other
+	}
+	p.src, p.dst, p.used = primary, primary, primary
+	if p.ingress.known && p.egress.known && p.ingress.rd != 0 && p.egress.rd != 0 && p.ingress.rd != p.egress.rd {
+		p.src, p.dst = p.ingress, p.egress
+	}
+	if f.Has&ipfix.FieldRD != 0 {
+		v := vrfOf{rd: rib.RD(f.RD), known: true, named: true, name: p.used.name}
+		p.src, p.dst, p.used = v, v, v
+	}
+	if !p.used.named {
+		global := vrfOf{known: true}
+		p.src, p.dst = global, global
+	}
+}
+
+// directionEgress is the value of flowDirection (61) for a flow observed when it left the device.
+const directionEgress = 1
+
+// vrfName names the VRF a record belongs to: the ingress one's name, or the egress one's when the flow came in by the default
+// table or without a VRF.
+func (p *vrfPlan) vrfName() string {
+	if p.used.name != "" {
+		return p.used.name
+	}
+	if p.ingress.name != "" {
+		return p.ingress.name
+	}
+	return p.egress.name
+}
