@@ -1,0 +1,177 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/telcol/telcol/collector/intake"
+	"github.com/telcol/telcol/collector/record"
+	"github.com/telcol/telcol/correlate"
+)
+
+// core is the goroutine that owns all device state: it decodes datagrams, applies routes, joins, encodes and hands records to the
+// sink. Everything else talks to it by channels.
+type core struct {
+	cfg  *Config
+	log  *slog.Logger
+	warn *sampled
+
+	// Queues. Both are bounded by the number of batches that exist: a reader without a free batch waits, the kernel's receive
+	// buffer fills behind it, and what overflows there is counted by the kernel.
+	free      chan *intake.Batch
+	datagrams chan *intake.Batch
+	routes    chan *correlate.Batch
+	asks      chan chan<- *snapshot
+
+	readErrors atomic.Uint64
+
+	// Owned by run.
+	corr    *correlate.Correlator
+	enc     *record.Encoder
+	sink    Sink
+	owned   *ownership
+	emit    func(*correlate.Record)
+	now     int64      // Unix nanoseconds, of the batch at hand
+	source  netip.Addr // of the datagram at hand
+	counted counters
+}
+
+// counters are what the owner counts beside the correlator.
+type counters struct {
+	datagrams uint64
+	bytes     uint64
+	truncated uint64 // longer than a read buffer
+	foreign   uint64 // from a source of another slot
+	refused   uint64 // messages that the correlator refused, see correlate.Counters for the reasons
+	records   uint64 // given to the sink
+}
+
+const (
+	batchesInFlight  = 16                     // of datagrams; with 64 a batch about 1000 datagrams are between socket and join
+	routeQueue       = 8                      // batches of route operations waiting for the owner, all sessions together
+	tickEvery        = 100 * time.Millisecond // timers of the correlator
+	sweepBudget      = 20_000                 // routes examined a tick, a few milliseconds
+	snapshotPatience = 5 * time.Second
+)
+
+func newCore(cfg *Config, sink Sink, owned *ownership, log *slog.Logger) *core {
+	c := &core{
+		cfg: cfg, log: log, warn: newSampled(log), sink: sink, owned: owned,
+		free:      make(chan *intake.Batch, batchesInFlight),
+		datagrams: make(chan *intake.Batch, batchesInFlight),
+		routes:    make(chan *correlate.Batch, routeQueue),
+		asks:      make(chan chan<- *snapshot),
+		enc:       record.NewEncoder(cfg.Slot),
+	}
+	c.corr = correlate.New(correlate.Config{
+		StaleTimeout: cfg.BMP.StaleTimeout, QuietPeriod: cfg.BMP.QuietPeriod, MaxRoutes: cfg.BMP.MaxRoutes,
+	})
+	c.emit = c.send
+	for range batchesInFlight {
+		c.free <- intake.NewBatch()
+	}
+	return c
+}
+
+// run serves the queues until ctx ends, then what is still in them.
+func (c *core) run(ctx context.Context) {
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case b := <-c.datagrams:
+			c.takeDatagrams(b)
+		case b := <-c.routes:
+			c.corr.Apply(b, time.Now().UnixNano())
+			b.Free()
+		case reply := <-c.asks:
+			reply <- c.takeSnapshot()
+		case t := <-tick.C:
+			c.corr.Tick(t.UnixNano(), sweepBudget)
+		case <-ctx.Done():
+			c.finish()
+			return
+		}
+	}
+}
+
+// finish joins what the readers handed over before they ended. They have ended: nothing comes in any more.
+func (c *core) finish() {
+	for {
+		select {
+		case b := <-c.routes:
+			c.corr.Apply(b, time.Now().UnixNano())
+			b.Free()
+		case b := <-c.datagrams:
+			c.takeDatagrams(b)
+		default:
+			c.corr.Close(time.Now().UnixNano(), c.emit)
+			return
+		}
+	}
+}
+
+func (c *core) takeDatagrams(b *intake.Batch) {
+	c.now = b.Received().UnixNano()
+	for i := range b.Len() {
+		src, payload, truncated := b.Datagram(i)
+		c.takeDatagram(src, payload, truncated)
+	}
+	b.Reset()
+	c.free <- b
+}
+
+func (c *core) takeDatagram(src netip.AddrPort, payload []byte, truncated bool) {
+	c.counted.datagrams++
+	c.counted.bytes += uint64(len(payload))
+	if truncated {
+		c.counted.truncated++
+		c.warn.warn("datagram longer than the read buffer, dropped", slog.String("source", src.String()))
+		return
+	}
+	addr := src.Addr()
+	if !c.owned.check(addr) {
+		c.counted.foreign++
+		c.warn.warn("datagram of another slot's device, dropped", slog.String("source", src.String()))
+		return
+	}
+	err := c.corr.Message(addr, payload, c.now, c.emit)
+	if err != nil {
+		c.counted.refused++
+		c.warn.warn("message refused", slog.String("source", src.String()), slog.Any("err", err))
+	}
+}
+
+// send encodes one record into a buffer of the sink and gives it over.
+func (c *core) send(r *correlate.Record) {
+	it := c.sink.Get()
+	it.Value = c.enc.AppendJSON(it.Value, r)
+	it.Key = r.Device.AppendTo(it.Key)
+	c.sink.Send(TopicFlow, it)
+	c.counted.records++
+}
+
+// errBusy reports an owner that did not answer in time.
+var errBusy = errors.New("the worker is busy")
+
+// snapshot asks the owner for its counters.
+func (c *core) snapshot(ctx context.Context) (*snapshot, bool) {
+	ctx, cancel := context.WithTimeout(ctx, snapshotPatience)
+	defer cancel()
+	reply := make(chan *snapshot, 1)
+	select {
+	case c.asks <- reply:
+	case <-ctx.Done():
+		return nil, false
+	}
+	select {
+	case s := <-reply:
+		return s, true
+	case <-ctx.Done():
+		return nil, false
+	}
+}

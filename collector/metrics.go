@@ -1,0 +1,147 @@
+package collector
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/telcol/telcol/collector/sink"
+	"github.com/telcol/telcol/correlate"
+)
+
+// snapshot is what the owner tells of itself at one moment.
+type snapshot struct {
+	counted counters
+	corr    correlate.Counters
+	totals  correlate.Totals
+}
+
+func (c *core) takeSnapshot() *snapshot {
+	return &snapshot{counted: c.counted, corr: c.corr.Counters(), totals: c.corr.Totals()}
+}
+
+// metrics turns the counters of a worker into Prometheus metrics when they are scraped. Nothing on the path of a record touches
+// Prometheus.
+type metrics struct{ w *worker }
+
+// Describe leaves the collector unchecked: its metrics are known when they are collected.
+func (m *metrics) Describe(chan<- *prometheus.Desc) {}
+
+// Collect asks the owner, the sink, the socket and the steering group.
+func (m *metrics) Collect(ch chan<- prometheus.Metric) {
+	e := &emitter{ch: ch, constant: prometheus.Labels{"slot": strconv.Itoa(m.w.cfg.Slot)}}
+	m.collectSink(e)
+	m.collectSteering(e)
+	s, ok := m.w.core.snapshot(context.Background())
+	e.gauge("telcol_up", "1 when the owner of the devices answered the scrape.", boolValue(ok))
+	if !ok {
+		return
+	}
+	m.collectIntake(e, s)
+	collectIPFIX(e, s)
+	collectJoin(e, s)
+	collectBMP(e, s)
+}
+
+func (m *metrics) collectIntake(e *emitter, s *snapshot) {
+	drops, err := m.w.udp.Drops()
+	if err == nil {
+		e.counter("telcol_intake_kernel_drops_total", "Datagrams that the kernel dropped because the receive buffer was full.", drops)
+		e.counter("telcol_lost_total", lostHelp, drops, "stage", "kernel", "reason", "receive-buffer")
+	}
+	e.counter("telcol_intake_datagrams_total", "Datagrams read from the UDP socket.", s.counted.datagrams)
+	e.counter("telcol_intake_bytes_total", "Payload bytes read from the UDP socket.", s.counted.bytes)
+	e.counter("telcol_intake_read_errors_total", "Reads of the UDP socket that failed.", m.w.core.readErrors.Load())
+	e.gauge("telcol_intake_receive_buffer_bytes", "Receive buffer that the kernel granted to the UDP socket.", float64(m.w.udp.ReceiveBuffer()))
+	e.counter("telcol_steering_foreign_total", "Datagrams of devices that belong to another slot; must be 0.", s.counted.foreign)
+	e.counter("telcol_lost_total", lostHelp, s.counted.truncated, "stage", "intake", "reason", "truncated")
+	e.counter("telcol_lost_total", lostHelp, s.counted.foreign, "stage", "intake", "reason", "foreign")
+}
+
+const lostHelp = "What was lost, by stage and reason: datagrams in the stages kernel and intake, messages in decode, sets in template, records in sink."
+
+func collectJoin(e *emitter, s *snapshot) {
+	for side, name := range [...]string{correlate.SideSrc: "src", correlate.SideDst: "dst"} {
+		for status, n := range s.corr.Joins[side] {
+			e.counter("telcol_join_total", "Addresses of flows looked up in the device's routes, by outcome.", n,
+				"side", name, "result", correlate.JoinStatus(status).String())
+		}
+	}
+	e.gauge("telcol_devices", "Devices known.", float64(s.totals.Devices))
+	e.gauge("telcol_devices_with_routes", "Devices that have told routes.", float64(s.totals.WithRoutes))
+	e.gauge("telcol_rib_routes", "Routes held for all devices.", float64(s.totals.Routes))
+	e.gauge("telcol_rib_peers", "BMP peers of all devices.", float64(s.totals.Peers))
+	e.gauge("telcol_rib_attribute_sets", "Distinct path attribute sets held.", float64(s.totals.AttrSets))
+}
+
+func collectBMP(e *emitter, s *snapshot) {
+	b := &s.corr.BMP
+	e.gauge("telcol_bmp_sessions", "BMP sessions open.", float64(s.totals.BMPSessions))
+	e.counter("telcol_bmp_sessions_total", "BMP sessions opened.", b.Sessions)
+	e.counter("telcol_bmp_messages_total", "BMP messages decoded.", b.Messages)
+	e.counter("telcol_bmp_refused_total", "BMP messages that could not be decoded.", b.Refused)
+	e.counter("telcol_bmp_routes_total", "Routes told, by what became of them.", b.Announced, "kind", "announced")
+	e.counter("telcol_bmp_routes_total", "", b.Withdrawn, "kind", "withdrawn")
+	e.counter("telcol_bmp_routes_total", "", b.NotKept, "kind", "not-kept")
+	e.counter("telcol_bmp_routes_total", "", b.RoutesRefused, "kind", "quota")
+	e.counter("telcol_bmp_no_peer_up_total", "Route monitoring messages of a peer that was never told up.", b.NoPeerUp)
+	e.counter("telcol_bmp_end_of_rib_total", "End-of-RIB markers.", b.EndOfRIB)
+}
+
+func (m *metrics) collectSink(e *emitter) {
+	for topic, c := range m.w.sink.Counters() {
+		name := topicNames(&m.w.cfg)[topic]
+		collectTopic(e, name, c)
+	}
+}
+
+func collectTopic(e *emitter, topic string, c sink.Counters) {
+	const help = "Records given to the sink, by what became of them."
+	e.counter("telcol_sink_accepted_total", "Records given to the sink.", c.Accepted, "topic", topic)
+	e.counter("telcol_sink_records_total", help, c.Delivered, "topic", topic, "result", "delivered")
+	for reason, n := range c.Lost() {
+		e.counter("telcol_sink_records_total", help, n, "topic", topic, "result", reason)
+		e.counter("telcol_lost_total", lostHelp, n, "stage", "sink", "reason", reason)
+	}
+	e.gauge("telcol_sink_waiting_records", "Records that wait for delivery.", float64(c.Waiting), "topic", topic)
+}
+
+// emitter writes constant metrics with the worker's slot as a label.
+type emitter struct {
+	ch       chan<- prometheus.Metric
+	constant prometheus.Labels
+	help     map[string]string
+}
+
+func (e *emitter) counter(name, help string, value uint64, labels ...string) {
+	e.emit(name, help, prometheus.CounterValue, float64(value), labels)
+}
+
+func (e *emitter) gauge(name, help string, value float64, labels ...string) {
+	e.emit(name, help, prometheus.GaugeValue, value, labels)
+}
+
+// emit takes labels as name, value, name, value. Metrics of one name share the help text of the first.
+func (e *emitter) emit(name, help string, t prometheus.ValueType, value float64, labels []string) {
+	if e.help == nil {
+		e.help = make(map[string]string)
+	}
+	if h, ok := e.help[name]; ok {
+		help = h
+	} else {
+		e.help[name] = help
+	}
+	names, values := make([]string, 0, len(labels)/2), make([]string, 0, len(labels)/2)
+	for i := 0; i+1 < len(labels); i += 2 {
+		names, values = append(names, labels[i]), append(values, labels[i+1])
+	}
+	e.ch <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, names, e.constant), t, value, values...)
+}
+
+func boolValue(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

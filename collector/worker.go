@@ -1,0 +1,173 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/telcol/telcol/collector/intake"
+)
+
+// Env carries what a worker takes from its surroundings, so that a test can replace it.
+type Env struct {
+	Stdout io.Writer // records of the stdout sink, nothing else
+	Log    *slog.Logger
+}
+
+// Run runs one worker until ctx ends, then stops taking, delivers what was taken and returns. An error says in one
+// sentence what is wrong and what to do. Errors that wrap ErrConfig are wrong use, all others are failures of a run.
+func Run(ctx context.Context, cfg Config, env Env) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	w := &worker{cfg: cfg, env: env, log: env.Log.With("slot", cfg.Slot)}
+	if err := w.start(); err != nil {
+		w.abandon()
+		return err
+	}
+	return w.run(ctx)
+}
+
+// worker is one running worker. Parts are built in the order of the fields and end in reverse.
+type worker struct {
+	cfg Config
+	env Env
+	log *slog.Logger
+
+	sink    Sink
+	core    *core
+	sockets *sockets
+	udp     *intake.UDP
+	http    *httpServer
+	owned   *ownership // nil when steering is off
+}
+
+// start opens everything and claims the slot as its last step, so that a worker that cannot run leaves no trace.
+func (w *worker) start() error {
+	var err error
+	if w.sockets, err = openSockets(&w.cfg, w.log); err != nil {
+		return err
+	}
+	if w.sink, err = newSink(&w.cfg, w.env, w.log); err != nil {
+		return err
+	}
+	if w.udp, err = intake.NewUDP(w.sockets.udp, intake.UDPConfig{Coalesce: w.cfg.Intake.Coalesce}); err != nil {
+		return fmt.Errorf("udp socket %s: %w", w.cfg.ListenIPFIX, err)
+	}
+	w.owned = newOwnership(w.sockets.group, w.cfg.Slot)
+	w.core = newCore(&w.cfg, w.sink, w.owned, w.log)
+	if w.http, err = listenHTTP(&w.cfg, w); err != nil {
+		return err
+	}
+	return w.sockets.claim()
+}
+
+// abandon closes what start has opened.
+func (w *worker) abandon() {
+	if w.http != nil {
+		w.http.close()
+	}
+	if w.sink != nil {
+		w.sink.Close()
+	}
+	if w.sockets != nil {
+		w.sockets.close()
+	}
+}
+
+// run serves until ctx ends. The stop goes with the stream: no new sessions and datagrams, then the owner joins what was read, then the
+// sink delivers.
+func (w *worker) run(ctx context.Context) error {
+	w.log.Info("worker runs", "ipfix", w.sockets.udp.LocalAddr().String(), "bmp", w.sockets.tcp.Addr().String(),
+		"steering", w.cfg.Steering, "slots", w.sockets.slots(), "http", w.http.addr(), "sink", w.cfg.Sink)
+	taking, stopTaking := context.WithCancel(ctx)
+	defer stopTaking()
+	joining, stopJoining := context.WithCancel(context.Background())
+	defer stopJoining()
+
+	var readers, owner sync.WaitGroup
+	fail := make(chan error, 3)
+	owner.Go(func() { w.core.run(joining) })
+	readers.Go(func() { fail <- w.readDatagrams(taking) })
+	readers.Go(func() { fail <- w.serveBMP(taking) })
+	w.http.serve()
+
+	var err error
+	select {
+	case <-ctx.Done():
+		w.log.Info("worker stops, delivers what it took")
+	case err = <-fail:
+		stopTaking()
+	}
+	readers.Wait()
+	stopJoining()
+	owner.Wait()
+	if e := w.deliver(); err == nil {
+		err = e
+	}
+	w.http.close()
+	w.sink.Close()
+	w.sockets.close()
+	return err
+}
+
+// deliver flushes the sink. What is left at the deadline is counted as lost by the sink and told here.
+func (w *worker) deliver() error {
+	ctx, cancel := context.WithTimeout(context.Background(), w.cfg.DrainAfter)
+	defer cancel()
+	err := w.sink.Flush(ctx)
+	lost := sinkLost(w.sink)
+	switch {
+	case err != nil && lost > 0:
+		w.log.Error("records lost at the stop", "records", lost, "err", err)
+	case err != nil:
+		w.log.Warn("delivery at the stop", "err", err)
+	default:
+		w.log.Info("worker stopped, everything taken was delivered")
+	}
+	return nil
+}
+
+// readDatagrams moves batches from the socket to the owner until ctx ends. Then it gives up the slot, so that the kernel sends
+// nothing more, and hands over what the receive buffer still holds.
+func (w *worker) readDatagrams(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() {
+		w.sockets.release()
+		w.sockets.udp.SetReadDeadline(time.Now().Add(drainIdle))
+	})
+	defer stop()
+	for {
+		b := <-w.core.free
+		err := w.udp.ReadBatch(b)
+		if b.Len() > 0 {
+			w.core.datagrams <- b
+		} else {
+			w.core.free <- b
+		}
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("udp socket was closed: %w", err)
+		default:
+			w.core.readErrors.Add(1)
+			w.log.Warn("udp read, going on", "err", err)
+			time.Sleep(readPause)
+		}
+	}
+}
+
+const (
+	drainIdle = 20 * time.Millisecond  // the receive buffer is empty when nothing came for this long after the slot was given up
+	readPause = 100 * time.Millisecond // after a read error that is not the end of the socket
+)
+
+// unmap gives IPv4-mapped addresses as IPv4, once, at the edge.
+func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
