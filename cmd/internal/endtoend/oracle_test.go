@@ -1,0 +1,206 @@
+package endtoend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// capture is a recording of real routers with what a right collector makes of it.
+type capture struct {
+	name    string
+	sources [][2]string // address in the recording, address in the expected file
+	score   []string    // options of the scorer
+	records float64     // data records in it
+}
+
+var captures = []capture{
+	{
+		name: "100", sources: [][2]string{{"138.187.0.13", "172.21.1.101"}},
+		score: []string{"--profile", "vpn"},
+	},
+	{
+		name: "101", sources: [][2]string{{"138.187.57.55", "172.21.1.101"}},
+		score: []string{"--profile", "vpn", "--drop", "mpls_vpn_rd"},
+	},
+	{
+		name: "104", sources: [][2]string{{"2a02:a90:4007:700::54", "fd25::101"}},
+		score: []string{"--profile", "vpn", "--drop", "mpls_vpn_rd", "--scale", "256"},
+	},
+	{
+		name: "106", sources: [][2]string{{"2001:db8:54::1", "fd25::101"}},
+		score: []string{"--profile", "vpn"},
+	},
+	{
+		name: "400", sources: [][2]string{{"203.0.113.90", "172.21.1.101"}, {"203.0.113.91", "172.21.1.102"}},
+		score: []string{"--drop", "tunnel_flow_label"},
+	},
+}
+
+// oracle is the folder of captures named by the environment.
+func oracle(t *testing.T) string {
+	t.Helper()
+	dir := os.Getenv("TELCOL_ORACLE")
+	if dir == "" {
+		t.Skip("TELCOL_ORACLE names no folder of captures")
+	}
+	return dir
+}
+
+// TestOracleCaptures replays each capture into four steered workers and compares what they print with what is right.
+func TestOracleCaptures(t *testing.T) {
+	dir := oracle(t)
+	if !inNamespace(t, "172.21.1.101", "172.21.1.102", "fd25::101") {
+		return
+	}
+	for _, c := range captures {
+		t.Run(c.name, func(t *testing.T) {
+			g := startGroup(t, 4, "--sink", "stdout")
+			var maps []string
+			for _, s := range c.sources {
+				maps = append(maps, "--map", s[0]+"="+s[1])
+			}
+			replayCapture(t, dir, c, g, maps)
+			waitDecoded(t, g)
+			g.stop(t)
+			ours := filepath.Join(t.TempDir(), "ours.json")
+			joinFiles(t, g, ours)
+			score(t, dir, c, ours, nil)
+		})
+	}
+}
+
+// TestOracleThroughKafka does the same with capture 400 and reads the records back from a real Kafka.
+func TestOracleThroughKafka(t *testing.T) {
+	dir := oracle(t)
+	broker := kafkaBroker(t)
+	requireBPF(t)
+	c := captures[len(captures)-1]
+	topic := fmt.Sprintf("telcol.oracle.%d", time.Now().UnixNano())
+	g := startGroup(t, 4, "--kafka-brokers", broker, "--kafka-topic-flow", topic)
+	var maps, rename []string
+	for i, s := range c.sources {
+		local := fmt.Sprintf("127.77.0.%d", 1+i)
+		maps = append(maps, "--map", s[0]+"="+local)
+		rename = append(rename, "--exporter", local+"="+s[1])
+	}
+	replayCapture(t, dir, c, g, maps)
+	waitDecoded(t, g)
+	want := int(g.sum(t, "telcol_ipfix_records_total", "kind", "data"))
+	g.stop(t)
+	ours := filepath.Join(t.TempDir(), "ours.json")
+	consume(t, broker, topic, want, ours)
+	score(t, dir, c, ours, rename)
+}
+
+// replayCapture plays all recordings of a capture, with a second between the routes and the flows of a router.
+func replayCapture(t *testing.T, dir string, c capture, g *group, maps []string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "captures", c.name, "*.pcap"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no recordings of capture %s: %v", c.name, err)
+	}
+	args := append([]string{"replay", "--ipfix", g.ipfix, "--bmp", g.bmp, "--speed", "0", "--gap", "1s", "--hold", "1s"}, maps...)
+	t.Logf("replay: %s", telcol(t, append(args, files...)...))
+}
+
+// waitDecoded waits until the workers have read all that was sent and nothing more comes.
+func waitDecoded(t *testing.T, g *group) {
+	t.Helper()
+	var last float64
+	eventually(t, 30*time.Second, "flows to be decoded", func() error {
+		n := g.sum(t, "telcol_ipfix_records_total", "kind", "data")
+		if n == 0 || n != last {
+			last = n
+			return errNotYet
+		}
+		return nil
+	})
+	if n := g.sum(t, "telcol_lost_total"); n != 0 {
+		t.Errorf("%v of something were lost", n)
+	}
+	if n := g.sum(t, "telcol_steering_foreign_total"); n != 0 {
+		t.Errorf("%v datagrams of foreign devices", n)
+	}
+}
+
+func joinFiles(t *testing.T, g *group, path string) {
+	t.Helper()
+	var all []byte
+	for _, w := range g.workers {
+		b, err := os.ReadFile(w.stdout)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, b...)
+	}
+	if err := os.WriteFile(path, all, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// score compares our records with the expected ones by the scorer that lies beside the captures.
+func score(t *testing.T, dir string, c capture, ours string, further []string) {
+	t.Helper()
+	args := append([]string{
+		filepath.Join(dir, "score.py"), filepath.Join(dir, "captures", c.name, "output-flow-00.json"), ours,
+	}, c.score...)
+	out, err := exec.CommandContext(t.Context(), "python3", append(args, further...)...).CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Errorf("capture %s: not all groups match: %v", c.name, err)
+	}
+}
+
+// kafkaBroker is the broker of the rig.
+func kafkaBroker(t *testing.T) string {
+	t.Helper()
+	b := os.Getenv("TELCOL_TEST_KAFKA")
+	if b == "" {
+		if os.Getenv("TELCOL_REQUIRE_KAFKA") == "1" {
+			t.Fatal("TELCOL_TEST_KAFKA names no broker, and TELCOL_REQUIRE_KAFKA=1 forbids to skip")
+		}
+		t.Skip("TELCOL_TEST_KAFKA names no broker (deploy/kafka-rig starts one)")
+	}
+	return b
+}
+
+// consume reads the values of a topic into a file of lines, want of them and not one more.
+func consume(t *testing.T, broker, topic string, want int, path string) {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(broker), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	var lines []byte
+	n := 0
+	for patience := 20 * time.Second; ; {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		fetches := cl.PollFetches(ctx)
+		cancel()
+		if errors.Is(fetches.Err0(), context.DeadlineExceeded) {
+			break
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			n++
+			lines = append(append(lines, r.Value...), '\n')
+		})
+		if n >= want {
+			patience = time.Second // for what should not come
+		}
+	}
+	if n != want {
+		t.Errorf("consumed %d records, want %d", n, want)
+	}
+	if err := os.WriteFile(path, lines, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
