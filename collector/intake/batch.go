@@ -2,6 +2,7 @@ package intake
 
 import (
 	"net/netip"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -22,6 +23,7 @@ const (
 // pages that were written to are resident, about 6 KiB a slot with usual datagrams. One goroutine at a time may use a Batch.
 type Batch struct {
 	n     int
+	at    time.Time
 	size  int
 	space []byte
 	msgs  []mmsghdr
@@ -35,14 +37,12 @@ type mmsghdr struct {
 	len uint32
 }
 
-// NewBatch makes room for n datagrams of up to size octets. Zero means DefaultDatagrams and MaxDatagram.
-func NewBatch(n, size int) *Batch {
-	if n <= 0 {
-		n = DefaultDatagrams
-	}
-	if size <= 0 || size > MaxDatagram {
-		size = MaxDatagram
-	}
+// NewBatch makes room for DefaultDatagrams datagrams of any size.
+func NewBatch() *Batch { return NewBatchSize(DefaultDatagrams, MaxDatagram) }
+
+// NewBatchSize makes room for n datagrams, at least one, of up to size octets, at most MaxDatagram.
+func NewBatchSize(n, size int) *Batch {
+	n, size = max(n, 1), min(max(size, 1), MaxDatagram)
 	b := &Batch{
 		size:  size,
 		space: make([]byte, n*(size+slotGap)),
@@ -67,6 +67,17 @@ func (b *Batch) Len() int { return b.n }
 
 // Cap returns how many datagrams fit.
 func (b *Batch) Cap() int { return len(b.msgs) }
+
+// Received returns when the last read ended.
+func (b *Batch) Received() time.Time { return b.at }
+
+// Reset empties the batch; reading into it does so too.
+func (b *Batch) Reset() { b.n = 0 }
+
+// Datagram returns what Source, Payload and Truncated say of datagram i.
+func (b *Batch) Datagram(i int) (src netip.AddrPort, payload []byte, truncated bool) {
+	return b.Source(i), b.Payload(i), b.Truncated(i)
+}
 
 // Payload returns datagram i. The slice is valid until the Batch is read into again.
 func (b *Batch) Payload(i int) []byte {

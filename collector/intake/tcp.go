@@ -17,17 +17,22 @@ import (
 // is set on the connection; a handler that sets deadlines of its own has to look at ctx after it has set one.
 type Handler func(ctx context.Context, conn *net.TCPConn, addr netip.AddrPort)
 
-// Server accepts connections and runs a handler for each. The fields are set before Serve and not changed then; the counters may be read
-// at any time.
-type Server struct {
+// ServeConfig bounds Serve.
+type ServeConfig struct {
 	// MaxConns bounds the connections at once, default 4096. A connection beyond it is closed at once and counted: left in the accept
 	// queue it would look established to the device.
 	MaxConns int
-	// KeepAlive finds devices that are gone without a word. The default is to ask after 60 s of silence and to give up after 5 more questions, 15 s apart.
+	// KeepAlive finds devices that are gone without a word. The default is to ask after 60 s of silence and to give up after 5
+	// more questions, 15 s apart.
 	KeepAlive net.KeepAliveConfig
+	// Stats is counted into when it is not nil.
+	Stats *ServeStats
+}
 
+// ServeStats are the counters of Serve; any goroutine may read them.
+type ServeStats struct {
 	Accepted atomic.Uint64 // connections given to the handler
-	Refused  atomic.Uint64 // connections closed because MaxConns were open
+	Refused  atomic.Uint64 // connections closed because MaxConns were open or the end had begun
 	Errors   atomic.Uint64 // errors of accept, after each of which it went on
 	Open     atomic.Int64  // connections with a running handler
 }
@@ -38,15 +43,13 @@ const (
 	maxAcceptPause  = time.Second
 )
 
-var defaultKeepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 5}
-
 // Serve accepts from ln until ctx ends and then returns nil, after every handler has returned. The listener stays open: what is in its
 // queue belongs to whoever goes on with it. An error that will not pass, such as a closed listener, is returned, also after
 // the handlers, whose context it ends.
-func (s *Server) Serve(ctx context.Context, ln *net.TCPListener, handle Handler) error {
+func Serve(ctx context.Context, ln *net.TCPListener, cfg ServeConfig, handle Handler) error {
+	s := newServer(cfg, handle)
 	ctx, cancel := context.WithCancel(ctx)
-	var handlers sync.WaitGroup
-	defer handlers.Wait()
+	defer s.handlers.Wait()
 	defer cancel()
 
 	stop := context.AfterFunc(ctx, func() { ln.SetDeadline(time.Unix(1, 0)) })
@@ -62,11 +65,11 @@ func (s *Server) Serve(ctx context.Context, ln *net.TCPListener, handle Handler)
 				s.refuse(conn)
 				return nil
 			}
-			if s.Open.Load() >= s.maxConns() {
+			if s.Open.Load() >= int64(s.MaxConns) {
 				s.refuse(conn)
 				continue
 			}
-			s.start(ctx, &handlers, conn, handle)
+			s.start(ctx, conn)
 		case ctx.Err() != nil:
 			return nil
 		case !passes(err):
@@ -83,35 +86,46 @@ func (s *Server) Serve(ctx context.Context, ln *net.TCPListener, handle Handler)
 	}
 }
 
-func (s *Server) maxConns() int64 {
-	if s.MaxConns > 0 {
-		return int64(s.MaxConns)
-	}
-	return defaultMaxConns
+// server is one Serve.
+type server struct {
+	ServeConfig
+	*ServeStats
+	handle   Handler
+	handlers sync.WaitGroup
 }
 
-func (s *Server) refuse(conn *net.TCPConn) {
+func newServer(cfg ServeConfig, handle Handler) *server {
+	if cfg.MaxConns <= 0 {
+		cfg.MaxConns = defaultMaxConns
+	}
+	if cfg.KeepAlive == (net.KeepAliveConfig{}) {
+		cfg.KeepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 5}
+	}
+	s := &server{ServeConfig: cfg, ServeStats: cfg.Stats, handle: handle}
+	if s.ServeStats == nil {
+		s.ServeStats = new(ServeStats)
+	}
+	return s
+}
+
+func (s *server) refuse(conn *net.TCPConn) {
 	s.Refused.Add(1)
 	conn.Close()
 }
 
-// start runs the handler of one connection in a goroutine of handlers.
-func (s *Server) start(ctx context.Context, handlers *sync.WaitGroup, conn *net.TCPConn, handle Handler) {
+// start runs the handler of one connection in a goroutine of its own.
+func (s *server) start(ctx context.Context, conn *net.TCPConn) {
 	s.Accepted.Add(1)
 	s.Open.Add(1)
-	handlers.Go(func() {
+	s.handlers.Go(func() {
 		defer s.Open.Add(-1)
 		defer conn.Close()
-		keepAlive := s.KeepAlive
-		if keepAlive == (net.KeepAliveConfig{}) {
-			keepAlive = defaultKeepAlive
-		}
 		// An error here means that the connection is gone already, which the handler's first read will say.
-		_ = conn.SetKeepAliveConfig(keepAlive)
+		_ = conn.SetKeepAliveConfig(s.KeepAlive)
 		stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
 		defer stop()
 		from := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
-		handle(ctx, conn, netip.AddrPortFrom(from.Addr().Unmap().WithZone(""), from.Port()))
+		s.handle(ctx, conn, netip.AddrPortFrom(from.Addr().Unmap().WithZone(""), from.Port()))
 	})
 }
 

@@ -76,12 +76,13 @@ func dialTCP(t testing.TB, host string, l *net.TCPListener) net.Conn {
 	return c
 }
 
-// serveTest runs s until the returned stop is called, which gives what Serve returned.
-func serveTest(t testing.TB, s *Server, l *net.TCPListener, h Handler) (stop func() error) {
+// serveTest serves until the returned stop is called, which gives what Serve returned.
+func serveTest(t testing.TB, max int, l *net.TCPListener, h Handler) (s *ServeStats, stop func() error) {
 	t.Helper()
+	s = new(ServeStats)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx, l, h) }()
+	go func() { done <- Serve(ctx, l, ServeConfig{MaxConns: max, Stats: s}, h) }()
 	stopped := false
 	stop = func() error {
 		if stopped {
@@ -92,7 +93,7 @@ func serveTest(t testing.TB, s *Server, l *net.TCPListener, h Handler) (stop fun
 		return <-done
 	}
 	t.Cleanup(func() { stop() })
-	return stop
+	return s, stop
 }
 
 func echo(_ context.Context, c *net.TCPConn, from netip.AddrPort) {
@@ -102,8 +103,7 @@ func echo(_ context.Context, c *net.TCPConn, from netip.AddrPort) {
 
 func TestServeFamilies(t *testing.T) {
 	l := listenTCPTest(t)
-	var s Server
-	stop := serveTest(t, &s, l, echo)
+	s, stop := serveTest(t, 0, l, echo)
 	for _, host := range []string{"127.0.0.1", "::1"} {
 		c := dialTCP(t, host, l)
 		line, err := bufio.NewReader(c).ReadString('\n')
@@ -121,8 +121,7 @@ func TestServeFamilies(t *testing.T) {
 
 func TestServeBoundsConnections(t *testing.T) {
 	l := listenTCPTest(t)
-	s := Server{MaxConns: 2}
-	serveTest(t, &s, l, echo)
+	s, _ := serveTest(t, 2, l, echo)
 	var conns []net.Conn
 	for range 2 {
 		c := dialTCP(t, "127.0.0.1", l)
@@ -152,12 +151,11 @@ func TestServeBoundsConnections(t *testing.T) {
 
 func TestServeEndsWithListener(t *testing.T) {
 	l := listenTCPTest(t)
-	var s Server
 	var ended atomic.Bool
 	started := make(chan struct{})
 	done := make(chan error, 1)
 	go func() {
-		done <- s.Serve(t.Context(), l, func(ctx context.Context, c *net.TCPConn, _ netip.AddrPort) {
+		done <- Serve(t.Context(), l, ServeConfig{}, func(ctx context.Context, c *net.TCPConn, _ netip.AddrPort) {
 			close(started)
 			c.Read(make([]byte, 1)) // ends by the deadline, since nothing is sent
 			ended.Store(ctx.Err() != nil)
@@ -173,8 +171,7 @@ func TestServeEndsWithListener(t *testing.T) {
 
 func TestServeOutlivesLackOfDescriptors(t *testing.T) {
 	l := listenTCPTest(t)
-	var s Server
-	serveTest(t, &s, l, echo)
+	s, _ := serveTest(t, 0, l, echo)
 	var old unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
 		t.Fatal(err)

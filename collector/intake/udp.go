@@ -21,6 +21,8 @@ type UDPConfig struct {
 	// Coalesce is how long a short batch waits for more datagrams before it is returned; 0 returns at once. It is the
 	// latency that is paid for waking up less often.
 	Coalesce time.Duration
+	// Now is the clock of Batch.Received, default time.Now.
+	Now func() time.Time
 }
 
 // UDP reads datagrams from a socket in batches, without allocating. The socket stays the caller's to close. ReadBatch is for one
@@ -28,6 +30,7 @@ type UDPConfig struct {
 type UDP struct {
 	raw      syscall.RawConn
 	coalesce time.Duration
+	now      func() time.Time
 	granted  int
 
 	// Of the goroutine in ReadBatch. The two functions are made once, since a closure per read would be an allocation per read.
@@ -47,7 +50,10 @@ func NewUDP(conn *net.UDPConn, cfg UDPConfig) (*UDP, error) {
 	if err != nil {
 		return nil, fmt.Errorf("descriptor of the udp socket: %w", err)
 	}
-	u := &UDP{raw: raw, coalesce: cfg.Coalesce}
+	u := &UDP{raw: raw, coalesce: cfg.Coalesce, now: cfg.Now}
+	if u.now == nil {
+		u.now = time.Now
+	}
 	u.wait = func(fd uintptr) bool { return u.receive(fd) }
 	u.poll = func(fd uintptr) { u.receive(fd) }
 	if u.granted, err = setReceiveBuffer(raw, cfg.ReceiveBuffer); err != nil {
@@ -60,6 +66,12 @@ func NewUDP(conn *net.UDPConn, cfg UDPConfig) (*UDP, error) {
 // deadline of the socket ends the waiting, not the reading: only an empty receive buffer gives os.ErrDeadlineExceeded. A closed socket
 // gives net.ErrClosed.
 func (u *UDP) ReadBatch(b *Batch) error {
+	err := u.read(b)
+	b.at = u.now()
+	return err
+}
+
+func (u *UDP) read(b *Batch) error {
 	u.batch, b.n = b, 0
 	err := u.raw.Read(u.wait)
 	if err != nil {

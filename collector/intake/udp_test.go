@@ -58,7 +58,7 @@ func TestReadBatchFamilies(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			b := NewBatch(4, 0) // smaller than what waits: two reads
+			b := NewBatchSize(4, MaxDatagram) // smaller than what waits: two reads
 			var got int
 			for got < len(sizes) {
 				if err := u.ReadBatch(b); err != nil {
@@ -84,17 +84,21 @@ func TestReadBatchFamilies(t *testing.T) {
 
 func TestReadBatchFlagsTruncated(t *testing.T) {
 	in := listenTest(t)
-	u := newTest(t, in, UDPConfig{Coalesce: 20 * time.Millisecond})
+	now := time.Unix(1700000000, 5)
+	u := newTest(t, in, UDPConfig{Coalesce: 20 * time.Millisecond, Now: func() time.Time { return now }})
 	out := dialTest(t, "127.0.0.1", in)
 	for _, n := range []int{101, 100, 99} {
 		out.Write(make([]byte, n))
 	}
-	b := NewBatch(8, 100)
+	b := NewBatchSize(8, 100)
 	if err := u.ReadBatch(b); err != nil {
 		t.Fatal(err)
 	}
 	if b.Len() != 3 {
 		t.Fatalf("got %d datagrams, want 3", b.Len())
+	}
+	if !b.Received().Equal(now) {
+		t.Errorf("received at %v, want %v", b.Received(), now)
 	}
 	for i, want := range []struct {
 		n         int
@@ -116,7 +120,7 @@ func TestReadBatchCoalesces(t *testing.T) {
 			time.Sleep(2 * time.Millisecond)
 		}
 	}()
-	b := NewBatch(0, 0)
+	b := NewBatch()
 	if err := u.ReadBatch(b); err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +143,7 @@ func TestReadBatchDrainsAfterDeadline(t *testing.T) {
 		out.Write([]byte("left over"))
 	}
 	in.SetReadDeadline(time.Unix(1, 0))
-	b := NewBatch(4, 0)
+	b := NewBatchSize(4, MaxDatagram)
 	for _, want := range []int{4, 4, 2} {
 		if err := u.ReadBatch(b); err != nil || b.Len() != want {
 			t.Fatalf("got %d datagrams and %v, want %d", b.Len(), err, want)
@@ -167,7 +171,7 @@ func TestDropsAreCounted(t *testing.T) {
 	}
 	var read int
 	in.SetReadDeadline(time.Unix(1, 0))
-	for b := NewBatch(0, 0); u.ReadBatch(b) == nil; {
+	for b := NewBatch(); u.ReadBatch(b) == nil; {
 		read += b.Len()
 	}
 	drops, err := u.Drops()
@@ -194,7 +198,7 @@ func TestReadBatchAllocatesNothing(t *testing.T) {
 	in := listenTest(t)
 	u := newTest(t, in, UDPConfig{})
 	out := dialTest(t, "127.0.0.1", in)
-	b := NewBatch(0, 0)
+	b := NewBatch()
 	payload := make([]byte, 1200)
 	var n int
 	avg := testing.AllocsPerRun(100, func() {
@@ -218,7 +222,7 @@ func TestReadBatchAllocatesNothing(t *testing.T) {
 func BenchmarkRead(b *testing.B) {
 	in := listenTest(b)
 	u := newTest(b, in, UDPConfig{})
-	batch := NewBatch(0, 0)
+	batch := NewBatch()
 	benchmarkRead(b, in, func() (n int) {
 		if err := u.ReadBatch(batch); err != nil {
 			b.Fatal(err)
