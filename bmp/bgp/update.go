@@ -1,0 +1,382 @@
+package bgp
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/maphash"
+	"net/netip"
+)
+
+// Message types of BGP (RFC 4271 section 4.1).
+const (
+	TypeOpen         uint8 = 1
+	TypeUpdate       uint8 = 2
+	TypeNotification uint8 = 3
+	TypeKeepalive    uint8 = 4
+	TypeRouteRefresh uint8 = 5
+)
+
+// HeaderSize is the length of a BGP message header: marker(16) length(2) type(1).
+const HeaderSize = 19
+
+// SplitMessage takes the first BGP message off data. The body excludes the header. The marker's value is not looked at:
+// RFC 4271 lets it be anything only in versions long gone, and some monitors leave it zero.
+func SplitMessage(data []byte) (typ uint8, body, rest []byte, err error) {
+	if len(data) < HeaderSize {
+		return 0, nil, nil, fmt.Errorf("header needs %d octets, %d left: %w", HeaderSize, len(data), ErrMessage)
+	}
+	size := int(binary.BigEndian.Uint16(data[16:]))
+	if size < HeaderSize || size > len(data) {
+		return 0, nil, nil, fmt.Errorf("length %d, %d octets left: %w", size, len(data), ErrMessage)
+	}
+	return data[18], data[HeaderSize:size:size], data[size:], nil
+}
+
+// Params is what a session knows about how an UPDATE is written.
+type Params struct {
+	ASWidth ASWidth
+	AddPath []Family // families whose routes carry path identifiers
+}
+
+func (p *Params) addPath(f Family) bool {
+	for _, g := range p.AddPath {
+		if g == f {
+			return true
+		}
+	}
+	return false
+}
+
+// Announcement is a set of routes with the attributes they share.
+type Announcement struct {
+	NLRI  []NLRI
+	Other []OtherNLRI // routes of families without prefixes
+	Attrs *Attributes // shared and immutable, may be kept
+}
+
+// Update is a decoded UPDATE. All but the Attributes is valid until the Decoder's next call.
+type Update struct {
+	Withdrawn      []NLRI // announced routes too when RFC 7606 asks to treat them as withdrawn
+	OtherWithdrawn []OtherNLRI
+	Announced      []Announcement // usually one; two when MP_REACH_NLRI and the IPv4 field are both used
+	EndOfRIB       Family         // the family whose initial dump is complete (RFC 4724 section 2), zero otherwise
+	Outcome        Outcome
+}
+
+// Counters are what a Decoder has seen. They only grow.
+type Counters struct {
+	Updates      uint64                       // UPDATEs given to DecodeUpdate
+	Outcomes     [OutcomeMalformed + 1]uint64 // UPDATEs by Outcome
+	CacheHits    uint64                       // attribute sets found
+	CacheMisses  uint64                       // attribute sets decoded
+	WidthGuessed uint64                       // attribute sets whose AS numbers were read in the unlikely width, for only that made sense
+	Panics       uint64                       // panics of gobgp that were contained
+	OtherRoutes  uint64                       // routes of families without prefixes, decoded to text
+	OtherSkipped uint64                       // octets of such routes that were not decoded
+}
+
+// Config sets up a Decoder.
+type Config struct {
+	Cache     *Cache // shared or own; one with the default bounds is made when nil
+	SkipOther bool   // do not decode families without prefixes, only count their octets
+}
+
+// Decoder decodes UPDATEs. It belongs to one goroutine.
+type Decoder struct {
+	Counters  Counters
+	cache     *Cache
+	skipOther bool
+	last      *Attributes // of the previous lookup: dumps often repeat a set
+	key       []byte
+	update    Update
+	// withdrawAll asks to withdraw what the message announces, whatever its attributes say.
+	withdrawAll bool
+	announced   [2]Announcement
+	nlri        []NLRI
+	withdrawn   []NLRI
+	other       []OtherNLRI
+	otherGone   []OtherNLRI
+}
+
+// NewDecoder makes a Decoder.
+func NewDecoder(cfg Config) *Decoder {
+	if cfg.Cache == nil {
+		cfg.Cache = NewCache(CacheConfig{})
+	}
+	return &Decoder{cache: cfg.Cache, skipOther: cfg.SkipOther}
+}
+
+// fields are the parts of an UPDATE, none of them decoded.
+type fields struct {
+	withdrawn, attrs, nlri []byte
+	mpReach, mpUnreach     []byte // values
+	hasReach, hasUnreach   bool
+	hasOthers              bool // attributes besides these two
+	prefixSID              bool
+}
+
+// DecodeUpdate decodes the body of an UPDATE. The result is reused by the next call; the Attributes in it may be kept.
+// An error wraps ErrUpdate and goes with OutcomeMalformed: no route of the message is used.
+func (d *Decoder) DecodeUpdate(body []byte, p Params) (*Update, error) {
+	d.Counters.Updates++
+	d.reset()
+	err := d.decode(body, &p)
+	if err != nil {
+		d.reset()
+		d.update.Outcome = OutcomeMalformed
+		err = fmt.Errorf("%w: %w", ErrUpdate, err)
+	}
+	d.Counters.Outcomes[d.update.Outcome]++
+	return &d.update, err
+}
+
+func (d *Decoder) reset() {
+	d.nlri, d.withdrawn, d.other, d.otherGone = d.nlri[:0], d.withdrawn[:0], d.other[:0], d.otherGone[:0]
+	d.update = Update{Announced: d.announced[:0]}
+}
+
+func (d *Decoder) decode(body []byte, p *Params) error {
+	f, outcome, err := d.split(body)
+	if err != nil {
+		return err
+	}
+	u := &d.update
+	u.Outcome = outcome
+	d.withdrawAll = outcome == OutcomeTreatWithdraw
+	if d.withdrawn, err = appendNLRI(d.withdrawn, f.withdrawn, IPv4Unicast, p.addPath(IPv4Unicast), true, false); err != nil {
+		return err
+	}
+	unreach, empty := d.unreach(&f, p)
+	err = d.announce(&f, p)
+	u.Withdrawn, u.OtherWithdrawn = d.withdrawn, d.otherGone
+	if err != nil {
+		return err
+	}
+	if u.Outcome == OutcomeOK && !f.hasReach && !f.hasOthers && len(f.withdrawn) == 0 && len(f.nlri) == 0 {
+		switch {
+		case !f.hasUnreach:
+			u.EndOfRIB = IPv4Unicast
+		case empty:
+			u.EndOfRIB = unreach
+		}
+	}
+	return nil
+}
+
+// raise keeps the worst outcome.
+func (d *Decoder) raise(o Outcome) { d.update.Outcome = max(d.update.Outcome, o) }
+
+// split finds the parts of an UPDATE and gathers the raw attributes that are not routes in d.key. An attribute that runs over the end hides those behind it: the routes found so far are withdrawn
+// (RFC 7606 section 4).
+func (d *Decoder) split(body []byte) (f fields, outcome Outcome, err error) {
+	if len(body) < 4 {
+		return f, 0, fmt.Errorf("body of %d octets: %w", len(body), ErrMessage)
+	}
+	size := int(binary.BigEndian.Uint16(body))
+	if body = body[2:]; len(body) < size+2 {
+		return f, 0, fmt.Errorf("withdrawn routes of %d octets, %d left: %w", size, len(body), ErrMessage)
+	}
+	f.withdrawn, body = body[:size], body[size:]
+	size = int(binary.BigEndian.Uint16(body))
+	if body = body[2:]; len(body) < size {
+		return f, 0, fmt.Errorf("attributes of %d octets, %d left: %w", size, len(body), ErrMessage)
+	}
+	f.attrs, f.nlri = body[:size], body[size:]
+	d.key = d.key[:0]
+	for data := f.attrs; len(data) > 0; {
+		attr, value, rest, ok := nextAttr(data)
+		if !ok {
+			return f, OutcomeTreatWithdraw, nil
+		}
+		data = rest
+		switch attr[1] {
+		case attrMPReach:
+			if f.hasReach {
+				return f, 0, fmt.Errorf("two MP_REACH_NLRI: %w", ErrMessage)
+			}
+			f.mpReach, f.hasReach = value, true
+			outcome = max(outcome, mpFlags(attr[0]))
+		case attrMPUnreach:
+			if f.hasUnreach {
+				return f, 0, fmt.Errorf("two MP_UNREACH_NLRI: %w", ErrMessage)
+			}
+			f.mpUnreach, f.hasUnreach = value, true
+			outcome = max(outcome, mpFlags(attr[0]))
+		case attrPrefixSID:
+			f.prefixSID = true
+			fallthrough
+		default:
+			f.hasOthers = true
+			d.key = append(d.key, attr...)
+		}
+	}
+	return f, outcome, nil
+}
+
+// mpFlags checks the flags of the two attributes that carry routes: optional and not transitive.
+func mpFlags(flags uint8) Outcome {
+	if flags&(flagOptional|flagTransitive) != flagOptional {
+		return OutcomeTreatWithdraw
+	}
+	return OutcomeOK
+}
+
+// unreach decodes MP_UNREACH_NLRI. It returns its family and whether it holds no route. When it is malformed its routes
+// are lost, and the rest of the message is used.
+func (d *Decoder) unreach(f *fields, p *Params) (fam Family, empty bool) {
+	if !f.hasUnreach {
+		return 0, false
+	}
+	v := f.mpUnreach
+	if len(v) < 3 {
+		d.raise(OutcomeFamilyError)
+		return 0, false
+	}
+	fam, v = NewFamily(binary.BigEndian.Uint16(v), v[2]), v[3:]
+	var err error
+	if fam.IsPrefix() {
+		d.withdrawn, err = appendNLRI(d.withdrawn, v, fam, p.addPath(fam), true, f.prefixSID)
+	} else {
+		d.otherGone, err = d.appendOther(d.otherGone, v, fam, p)
+	}
+	if err != nil {
+		d.raise(OutcomeFamilyError)
+	}
+	return fam, len(v) == 0
+}
+
+func (d *Decoder) appendOther(dst []OtherNLRI, v []byte, fam Family, p *Params) ([]OtherNLRI, error) {
+	if d.skipOther {
+		d.Counters.OtherSkipped += uint64(len(v))
+		return dst, nil
+	}
+	var panics uint8
+	out, err := appendOther(dst, v, fam, p.addPath(fam), &panics)
+	d.Counters.Panics += uint64(panics)
+	d.Counters.OtherRoutes += uint64(len(out) - len(dst))
+	if err != nil {
+		d.Counters.OtherSkipped += uint64(len(v))
+	}
+	return out, err
+}
+
+// announce decodes MP_REACH_NLRI and the IPv4 routes at the end of the message.
+func (d *Decoder) announce(f *fields, p *Params) error {
+	if f.hasReach {
+		d.reach(f, p)
+	}
+	if len(f.nlri) == 0 {
+		return nil
+	}
+	start := len(d.nlri)
+	var err error
+	d.nlri, err = appendNLRI(d.nlri, f.nlri, IPv4Unicast, p.addPath(IPv4Unicast), false, false)
+	if err != nil {
+		return err
+	}
+	a := d.lookup(nil, p.ASWidth)
+	d.add(d.nlri[start:], nil, a)
+	return nil
+}
+
+// reach decodes MP_REACH_NLRI: AFI(2) SAFI(1) next hop length(1) next hop reserved(1) routes.
+func (d *Decoder) reach(f *fields, p *Params) {
+	v := f.mpReach
+	if len(v) < 5 || len(v) < 5+int(v[3]) {
+		d.raise(OutcomeFamilyError)
+		return
+	}
+	fam, nextHop := NewFamily(binary.BigEndian.Uint16(v), v[2]), v[4:4+int(v[3])]
+	v = v[5+len(nextHop):]
+	if global, _ := parseNextHop(nextHop); !global.IsValid() && len(nextHop) > 0 && fam.IsPrefix() {
+		d.withdrawAll = true
+		d.raise(OutcomeTreatWithdraw)
+	}
+	if !fam.IsPrefix() {
+		other, err := d.appendOther(d.other, v, fam, p)
+		if err != nil {
+			d.raise(OutcomeFamilyError)
+			return
+		}
+		d.other = other
+		d.add(nil, other, d.lookup(nextHop, p.ASWidth))
+		return
+	}
+	nlri, err := appendNLRI(d.nlri, v, fam, p.addPath(fam), false, f.prefixSID)
+	if err != nil {
+		d.raise(OutcomeFamilyError)
+		return
+	}
+	d.nlri = nlri
+	d.add(nlri, nil, d.lookup(nextHop, p.ASWidth))
+}
+
+// add files routes as announced, or as withdrawn when the message or their attributes ask for it.
+// A missing next hop is no reason: FRR sends none for routes that had a label.
+func (d *Decoder) add(nlri []NLRI, other []OtherNLRI, a *Attributes) {
+	if len(nlri) == 0 && len(other) == 0 {
+		return
+	}
+	d.raise(a.outcome)
+	if d.withdrawAll || a.outcome == OutcomeTreatWithdraw {
+		d.raise(OutcomeTreatWithdraw)
+		d.withdrawn = append(d.withdrawn, nlri...)
+		d.otherGone = append(d.otherGone, other...)
+		return
+	}
+	d.update.Announced = append(d.update.Announced, Announcement{NLRI: nlri, Other: other, Attrs: a})
+}
+
+// lookup gives the attributes that split gathered, with the next hop of MP_REACH_NLRI (nil for the IPv4 field). The key
+// is: attributes, next hop, next hop length(1), AS width(1).
+func (d *Decoder) lookup(nextHop []byte, width ASWidth) *Attributes {
+	attrs := len(d.key)
+	d.key = append(d.key, nextHop...)
+	d.key = append(d.key, byte(len(nextHop)), byte(width))
+	a := d.find(d.key)
+	d.key = d.key[:attrs]
+	return a
+}
+
+func (d *Decoder) find(key []byte) *Attributes {
+	if d.last != nil && bytes.Equal(d.last.key, key) {
+		d.Counters.CacheHits++
+		return d.last
+	}
+	hash := maphash.Bytes(d.cache.seed, key)
+	a := d.cache.get(hash, key)
+	if a != nil {
+		d.Counters.CacheHits++
+	} else {
+		d.Counters.CacheMisses++
+		a = decodeAttributes(bytes.Clone(key))
+		d.Counters.Panics += uint64(a.panics)
+		if a.widthGuessed {
+			d.Counters.WidthGuessed++
+		}
+		d.cache.put(hash, a)
+	}
+	d.last = a
+	return a
+}
+
+// parseNextHop reads the next hop of MP_REACH_NLRI in all lengths in use: IPv4 (4), IPv6 (16), both after a route
+// distinguisher (12, 24), and IPv6 with a link-local address (32, 48).
+func parseNextHop(b []byte) (global, linkLocal netip.Addr) {
+	switch len(b) {
+	case 4:
+		return netip.AddrFrom4([4]byte(b)), linkLocal
+	case 12:
+		return netip.AddrFrom4([4]byte(b[RDSize:])), linkLocal
+	case 16:
+		return netip.AddrFrom16([16]byte(b)).Unmap(), linkLocal
+	case 24:
+		return netip.AddrFrom16([16]byte(b[RDSize:])).Unmap(), linkLocal
+	case 32:
+		return netip.AddrFrom16([16]byte(b)).Unmap(), netip.AddrFrom16([16]byte(b[16:]))
+	case 48:
+		return netip.AddrFrom16([16]byte(b[RDSize:])).Unmap(), netip.AddrFrom16([16]byte(b[24+RDSize:]))
+	}
+	return global, linkLocal
+}

@@ -1,0 +1,105 @@
+package bmp
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+
+	"github.com/telcol/telcol/bmp/bgp"
+)
+
+// PeerUp says that a BGP session of the router is established, or that one of its Loc-RIBs is monitored.
+type PeerUp struct {
+	Peer
+	LocalAddr  netip.Addr
+	LocalPort  uint16
+	RemotePort uint16
+	Sent       bgp.Open // by the router to the peer; made up for Loc-RIB
+	Received   bgp.Open
+	Renewed    bool // the peer was up already: its routes are being sent again
+	TableName  string
+	AdminLabel string
+	Strings    []string
+	TLVs       []TLV // all others
+}
+
+// MessageType returns TypePeerUp.
+func (*PeerUp) MessageType() MessageType { return TypePeerUp }
+
+// Types of TLVs in Peer Up (RFC 7854 section 4.4, RFC 9069 section 5.3, IANA "BMP Peer Up Message TLVs").
+const (
+	tlvString     = 0
+	tlvTableName  = 3
+	tlvAdminLabel = 4
+)
+
+// peerUpSize is local address(16) local port(2) remote port(2).
+const peerUpSize = 20
+
+// decodePeerUp decodes Peer Up. Where an OPEN is bad the peer counts as up with what could be read of it.
+func (s *Session) decodePeerUp(header, body []byte) (Message, error) {
+	m := &PeerUp{Peer: decodePeer(header)}
+	if len(body) < peerUpSize {
+		return m, fmt.Errorf("addresses: %w", ErrShort)
+	}
+	m.LocalAddr = decodeAddr(body, m.v6(body[:16]))
+	m.LocalPort = binary.BigEndian.Uint16(body[16:])
+	m.RemotePort = binary.BigEndian.Uint16(body[18:])
+
+	rest, err := s.decodeOpens(m, body[peerUpSize:])
+	s.peerUp(m)
+	if err != nil {
+		return m, err
+	}
+	return m, walkTLVs(rest, func(typ uint16, v []byte) error {
+		switch typ {
+		case tlvString:
+			m.Strings = append(m.Strings, text(v))
+		case tlvTableName:
+			m.TableName = text(v)
+		case tlvAdminLabel:
+			m.AdminLabel = text(v)
+		default:
+			s.count.UnknownTLVs++
+			m.TLVs = append(m.TLVs, copyTLV(typ, v))
+		}
+		return nil
+	})
+}
+
+// decodeOpens decodes the two OPENs and returns what follows them. An OPEN whose contents are bad is counted and does
+// not hide the TLVs; one that is missing does.
+func (s *Session) decodeOpens(m *PeerUp, data []byte) (rest []byte, err error) {
+	for _, o := range []*bgp.Open{&m.Sent, &m.Received} {
+		typ, pdu, rest, err := bgp.SplitMessage(data)
+		if err != nil {
+			s.count.BadOpens++
+			return nil, fmt.Errorf("open: %w", err)
+		}
+		if typ != bgp.TypeOpen {
+			s.count.BadOpens++
+			return nil, fmt.Errorf("type %d instead of open: %w", typ, ErrPDU)
+		}
+		if *o, err = bgp.DecodeOpen(pdu); err != nil {
+						s.count.BadOpens++
+		}
+		data = rest
+	}
+	return data, nil
+}
+
+// peerUp keeps what the OPENs say about UPDATEs. Path identifiers of Adj-RIB-In are those the peer may send and the
+// router take, those of Adj-RIB-Out the other way round; the OPENs of a Loc-RIB are made up, and need only agree.
+func (s *Session) peerUp(m *PeerUp) {
+	key := m.Key()
+	if old := s.peers[key]; old != nil {
+		m.Renewed = old.up
+	}
+	s.setPeer(key, &peerState{
+		up:  true,
+		as2: !m.Sent.AS4 || !m.Received.AS4,
+		in:  bgp.AddPathFrom(&m.Received, &m.Sent),
+		out: bgp.AddPathFrom(&m.Sent, &m.Received),
+		loc: bgp.AddPathEither(&m.Sent, &m.Received),
+	})
+}

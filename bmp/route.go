@@ -1,0 +1,92 @@
+package bmp
+
+import (
+	"fmt"
+
+	"github.com/telcol/telcol/bmp/bgp"
+)
+
+// decodeRoute decodes the body of Route Monitoring behind the per-peer header into the Session's own message.
+func (s *Session) decodeRoute(version uint8, header, body []byte) (Message, error) {
+	s.find(header)
+	m := &s.route
+	m.Peer, m.Known = s.peer, s.state.up
+	m.Update = bgp.Update{Outcome: bgp.OutcomeMalformed}
+	if !m.Known {
+		s.count.NoPeerUp++
+	}
+	if version == Version4 {
+		pdu, err := s.unwrapV4(body)
+		if err != nil {
+			return m, err
+		}
+		body = pdu
+	}
+	typ, pdu, rest, err := bgp.SplitMessage(body)
+	if err != nil {
+		return m, err
+	}
+	if typ != bgp.TypeUpdate {
+		return m, fmt.Errorf("type %d instead of update: %w", typ, ErrPDU)
+	}
+	s.count.Trailing += uint64(len(rest))
+	u, err := s.dec.DecodeUpdate(pdu, s.params)
+	m.Update = *u
+	return m, err
+}
+
+// decodeMirroring walks the TLVs of Route Mirroring (RFC 7854 section 4.7).
+func (s *Session) decodeMirroring(header, body []byte) (Message, error) {
+	m := &RouteMirroring{Peer: decodePeer(header)}
+	err := walkTLVs(body, func(typ uint16, v []byte) error {
+		switch {
+		case typ == 0:
+			m.Messages = append(m.Messages, v)
+		case typ == 1 && len(v) == 2 && v[0] == 0 && v[1] == 0:
+			m.Errored = true
+		case typ == 1 && len(v) == 2 && v[0] == 0 && v[1] == 1:
+			m.Lost = true
+		default:
+			s.count.UnknownTLVs++
+			m.TLVs = append(m.TLVs, copyTLV(typ, v))
+		}
+		return nil
+	})
+	return m, err
+}
+
+func (s *Session) decodeInitiation(body []byte) (Message, error) {
+	m := &Initiation{}
+	err := walkTLVs(body, func(typ uint16, v []byte) error {
+		switch typ {
+		case 0:
+			m.Strings = append(m.Strings, text(v))
+		case 1:
+			m.SysDescr = text(v)
+		case 2:
+			m.SysName = text(v)
+		default:
+			s.count.UnknownTLVs++
+			m.TLVs = append(m.TLVs, copyTLV(typ, v))
+		}
+		return nil
+	})
+	return m, err
+}
+
+func (s *Session) decodeTermination(body []byte) (Message, error) {
+	m := &Termination{}
+	err := walkTLVs(body, func(typ uint16, v []byte) error {
+		switch {
+		case typ == 0:
+			m.Strings = append(m.Strings, text(v))
+		case typ == 1 && len(v) == 2:
+			m.Reason, m.HasReason = uint16(v[0])<<8|uint16(v[1]), true
+		default:
+			s.count.UnknownTLVs++
+			m.TLVs = append(m.TLVs, copyTLV(typ, v))
+		}
+		return nil
+	})
+	return m, err
+}
