@@ -1,0 +1,45 @@
+package settings
+
+// description is what the help says of a key.
+type description struct{ arg, help string }
+
+// argSize marks keys that are a number of bytes and take units.
+const argSize = "SIZE"
+
+// describe gives the help of a key. A test holds that every key has one and that no other is here.
+func describe(path string) description { return descriptions()[path] }
+
+func descriptions() map[string]description {
+	return map[string]description{
+		"slot":          {"N", "place of this worker in the group, 0 to slots-1"},
+		"slots":         {"N", "number of workers intended; 0 takes the group's own"},
+		"group":         {"NAME", "steering group"},
+		"steering":      {"on|off", "off runs one worker alone, without a group"},
+		"listen-ipfix":  {"ADDR", "address and port for IPFIX and NetFlow v9 over UDP"},
+		"listen-bmp":    {"ADDR", "address and port for BMP over TCP"},
+		"http":          {"ADDR", "metrics and health (default 127.0.0.1, port 8080 plus the slot); off for none"},
+		"state-dir":     {"DIR", "keeps what outlives a restart; without it nothing does"},
+		"sink":          {"kafka|stdout", "where records go"},
+		"log-level":     {"LEVEL", "debug, info, warn or error"},
+		"log-format":    {"text|json", "form of the log on standard error"},
+		"drain-timeout": {"DURATION", "how long a stop may deliver what was taken"},
+
+		"kafka.brokers":       {"LIST", "bootstrap brokers, host:port with commas between"},
+		"kafka.topic-flow":    {"NAME", "topic of the flow records"},
+		"kafka.create-topics": {"on|off", "create a topic that is missing"},
+		"kafka.partitions":    {"N", "partitions of a topic that telcol creates; -1 leaves it to the broker"},
+		"kafka.replication":   {"N", "replicas of a topic that telcol creates; -1 leaves it to the broker"},
+		"kafka.compression":   {"NAME", "none, snappy, lz4 or zstd"},
+		"kafka.buffer-bytes":  {argSize, "records waiting for delivery; beyond it the oldest are dropped and counted"},
+		"kafka.linger":        {"DURATION", "how long a batch waits for more records"},
+
+		"intake.receive-buffer": {argSize, "receive buffer asked of the kernel for the UDP socket"},
+		"intake.coalesce":       {"DURATION", "a short batch waits this long for more datagrams; 0 reads at once"},
+		"intake.max-sessions":   {"N", "BMP connections at once"},
+
+		"bmp.max-message":   {argSize, "a longer BMP message ends its session"},
+		"bmp.stale-timeout": {"DURATION", "routes of a lost BMP session are kept this long"},
+		"bmp.quiet-period":  {"DURATION", "a table without End-of-RIB counts as whole after this much silence"},
+		"bmp.max-routes":    {"N", "routes per device; further ones are refused and counted"},
+	}
+}
