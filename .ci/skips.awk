@@ -5,19 +5,30 @@ function flush_failed(    i) {
 	for (i = 1; i <= n; i++)
 		if (line[i] !~ /^=== (RUN|PAUSE|CONT|NAME)/ && line[i] !~ /^ *--- PASS/)
 			print line[i]
+	n = 0
 }
 
-function flush_passed(    i) {
-	for (i = 1; i <= n; i++)
-		if (line[i] ~ /^ *--- SKIP/) {
+function flush_passed(    i, name, said) {
+	for (i = 1; i <= n; i++) {
+		if (line[i] ~ /^=== /) {
+			name = line[i]
+			sub(/^=== [A-Z]+ +/, "", name)
+		} else if (line[i] ~ /^ +[^ ]*\.go:[0-9]+: /) {
+			said[name] = line[i]
+		} else if (line[i] ~ /^ *--- SKIP: /) {
+			name = line[i]
+			sub(/^ *--- SKIP: /, "", name)
+			sub(/ \([0-9.]+s\)$/, "", name)
 			print line[i]
-			if (line[i - 1] ~ /^ +.*\.go:[0-9]+: /)
-				print line[i - 1]
+			if (name in said)
+				print said[name]
 		}
+	}
+	n = 0
 }
 
-/^(ok  |\?   )\t/ { flush_passed(); print; fflush(); n = 0; next }
-/^FAIL\t/ { flush_failed(); print; fflush(); n = 0; next }
+/^(ok  |\?   )\t/ { flush_passed(); print; fflush(); next }
+/^FAIL\t/ { flush_failed(); print; fflush(); next }
 /^PASS$/ { next }
 { line[++n] = $0 }
 END { flush_failed() }
