@@ -1,0 +1,235 @@
+package steering
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+// Claim is a slot held by this process. It ends with Release, or when the sockets
+// are closed.
+type Claim struct {
+	group *Group
+	slot  int
+	held  []seat
+}
+
+// seat is one socket of a claim.
+type seat struct {
+	*endpoint
+	sock   syscall.Conn
+	cookie uint64
+}
+
+// Claim takes the slot for the sockets, which ListenUDP and ListenTCP returned:
+// from then on they receive. It is all or nothing. A slot that any other live
+// socket holds, on whichever listener, is reported as [SlotTakenError]; claiming
+// again what one holds already succeeds.
+func (g *Group) Claim(ctx context.Context, slot int, socks ...syscall.Conn) (*Claim, error) {
+	lock, err := g.enter(ctx, slot)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.unlock()
+	c := &Claim{group: g, slot: slot}
+	for _, sock := range socks {
+		s, err := g.seat(sock)
+		if err != nil {
+			return nil, fmt.Errorf("claim slot %d: %w", slot, err)
+		}
+		c.held = append(c.held, s)
+	}
+	if err := c.checkOthers(); err != nil {
+		return nil, err
+	}
+	for i, s := range c.held {
+		if err := c.sit(s); err != nil {
+			for _, s := range c.held[:i] {
+				s.leave(slot)
+			}
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// Slot returns the slot held.
+func (c *Claim) Slot() int { return c.slot }
+
+// Release gives the slot back: nothing new arrives, what is queued can still be
+// read, connections go on. The sockets remain the caller's to drain and close.
+//
+// UDP sockets are made invisible to the kernel's lookup by binding them to an
+// interface that no packet has: a member that closes while it can be found costs
+// its neighbours datagrams. Releasing again, or after the sockets were closed, does
+// nothing; two goroutines must not do it at once.
+func (c *Claim) Release(ctx context.Context) error {
+	lock, err := c.group.pins.lock(ctx)
+	switch {
+	case err == nil:
+		defer lock.unlock()
+	case !errors.Is(err, ErrNoGroup): // a destroyed group has nobody to race with
+		return err
+	}
+	var errs []error
+	for _, s := range c.held {
+		errs = append(errs, s.leave(c.slot))
+		if err := s.retire(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	c.held = nil // the kernel lets a socket be retired once
+	return errors.Join(errs...)
+}
+
+// seat finds the listener a socket belongs to.
+func (g *Group) seat(sock syscall.Conn) (seat, error) {
+	l, cookie, err := identify(sock)
+	if err != nil {
+		return seat{}, err
+	}
+	e, err := g.endpoint(l)
+	if err != nil {
+		return seat{}, err
+	}
+	return seat{e, sock, cookie}, nil
+}
+
+// checkOthers refuses a slot that another process holds on a listener this one
+// may not even have. The caller holds the lock.
+func (c *Claim) checkOthers() error {
+	all, err := c.group.all()
+	if err != nil {
+		return err
+	}
+	own := make([]uint64, len(c.held))
+	for i, s := range c.held {
+		own[i] = s.cookie
+	}
+	for _, e := range all {
+		if err := c.group.checkFree(e, c.slot, own...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkFree returns a SlotTakenError if a socket other than those with the given
+// cookies is in the slot.
+func (g *Group) checkFree(e *endpoint, slot int, own ...uint64) error {
+	cookie, err := e.cookie(slot)
+	if err != nil {
+		return err
+	}
+	if cookie == 0 {
+		return nil
+	}
+	for _, c := range own {
+		if c == cookie {
+			return nil
+		}
+	}
+	return g.taken(e, slot, cookie)
+}
+
+func (g *Group) taken(e *endpoint, slot int, cookie uint64) error {
+	return &SlotTakenError{Group: g.pins.name, Slot: slot, Listener: e.Listener, Owner: ownerOf(e.Listener, cookie)}
+}
+
+// sit puts the socket in the slot. The map itself refuses a second owner, so even
+// a process that ignores the lock cannot take the slot away.
+func (c *Claim) sit(s seat) error {
+	err := onSocket(s.sock, func(fd int) error {
+		return s.slots.Update(uint32(c.slot), uint64(fd), ebpf.UpdateNoExist)
+	})
+	if err == nil {
+		return nil
+	}
+	// The map holds a socket once at most, and says so even for its own slot.
+	if errors.Is(err, ebpf.ErrKeyExist) || errors.Is(err, unix.EBUSY) {
+		switch cookie, lerr := s.endpoint.cookie(c.slot); {
+		case lerr != nil:
+			return lerr
+		case cookie == s.cookie:
+			return nil
+		case cookie != 0:
+			return c.group.taken(s.endpoint, c.slot, cookie)
+		}
+	}
+	return fmt.Errorf("claim slot %d on %s: %w", c.slot, s.Listener, kind(err))
+}
+
+// leave takes the socket out of the slot if it is still the one in there. The
+// caller holds the lock.
+func (s seat) leave(slot int) error {
+	cookie, err := s.endpoint.cookie(slot)
+	if err != nil || cookie != s.cookie {
+		return err
+	}
+	if err := s.slots.Delete(uint32(slot)); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		return fmt.Errorf("release slot %d on %s: %w", slot, s.Listener, kind(err))
+	}
+	return nil
+}
+
+// noInterface is an index that no interface has; the kernel does not check it.
+const noInterface = 0x7ffffff0
+
+// retire hides a UDP socket from the kernel's lookup. What it has queued stays.
+func (s seat) retire() error {
+	if s.Proto != UDP {
+		return nil
+	}
+	return onSocket(s.sock, func(fd int) error {
+		return sockopt("SO_BINDTOIFINDEX", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, noInterface))
+	})
+}
+
+// cookie returns the cookie of the socket in a slot, 0 if it is empty.
+func (e *endpoint) cookie(slot int) (uint64, error) {
+	var cookie uint64
+	err := e.slots.Lookup(uint32(slot), &cookie)
+	if errors.Is(err, ebpf.ErrKeyNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("slot %d of %s: %w", slot, e.Listener, kind(err))
+	}
+	return cookie, nil
+}
+
+// identify returns protocol, port and cookie of a bound socket.
+func identify(sock syscall.Conn) (l Listener, cookie uint64, err error) {
+	err = onSocket(sock, func(fd int) error {
+		proto, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL)
+		if err != nil {
+			return sockopt("SO_PROTOCOL", err)
+		}
+		switch proto {
+		case unix.IPPROTO_UDP:
+			l.Proto = UDP
+		case unix.IPPROTO_TCP:
+			l.Proto = TCP
+		default:
+			return fmt.Errorf("socket of protocol %d cannot be steered", proto)
+		}
+		cookie, err = unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_COOKIE)
+		if err != nil {
+			return sockopt("SO_COOKIE", err)
+		}
+		sa, err := unix.Getsockname(fd)
+		switch sa := sa.(type) {
+		case *unix.SockaddrInet4:
+			l.Port = uint16(sa.Port)
+		case *unix.SockaddrInet6:
+			l.Port = uint16(sa.Port)
+		}
+		return sockopt("getsockname", err)
+	})
+	return l, cookie, err
+}

@@ -1,0 +1,48 @@
+// Package steering makes the kernel send each device to one worker.
+//
+// All workers of a group bind the same address and port with SO_REUSEPORT. A
+// BPF program, attached to that reuseport group, picks the worker from the
+// source address alone:
+//
+//	source ─► alias ─► SipHash-2-4 ─► bucket ─► slot ─► socket
+//	            │           │            │         │
+//	        aliases       config      buckets    slots      maps pinned in bpffs
+//
+// The package owns the pins, the table and the sockets' way into the group:
+// creating a group ([Init]), opening it ([Open]), listening without ever seeing
+// a foreign device ([Group.ListenUDP], [Group.ListenTCP]), taking a slot
+// ([Group.Claim]), and looking at it ([Group.Status], [Group.Where]). The same
+// bucket function exists here in Go ([Key.Bucket], [Table]), so that a worker
+// can tell which devices are its own. Reading from the sockets, metrics and
+// everything about telemetry is left to others.
+//
+// # Pins
+//
+//	<root>/<group>/config              key, layout, generation, number of slots
+//	<root>/<group>/buckets             bucket ─► slot
+//	<root>/<group>/aliases             address ─► canonical address
+//	<root>/<group>/udp-4739/slots      slot ─► socket, one set per listener
+//	<root>/<group>/udp-4739/stats      counters per CPU
+//	<root>/<group>/udp-4739/prog       the program
+//
+// A group exists once config is pinned, a listener once its prog is: both are
+// written last. Whoever changes pins, or brings sockets into the group, holds
+// flock(2) on the group's directory; it is the only lock between processes, and
+// a process that dies lets go of it.
+//
+// # Privileges
+//
+// Creating needs CAP_BPF and CAP_PERFMON (and CAP_SYS_ADMIN if bpffs has to be
+// mounted). A worker needs no capability when the pins belong to its user
+// ([User]): attaching a pinned program and writing a pinned map are governed by
+// file modes. The kernel lets only sockets of one user share a port, so all
+// workers of a group run as that user. They also share one network namespace:
+// sockets of another one can be put in the map but are never selected.
+//
+// # Lifetime
+//
+// A slot's entry is the socket itself: it disappears when the last descriptor of
+// the socket is closed, by whatever end of the process. Nothing has to be cleaned
+// up after a crash. Until the slot is taken again its traffic is dropped and
+// counted, never given to another slot.
+package steering

@@ -1,0 +1,313 @@
+package steering
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// DefaultReadBuffer is the receive buffer of a UDP socket, in bytes: a second
+// of traffic at 250 Mbit/s.
+const DefaultReadBuffer = 32 << 20
+
+// ListenOptions tunes a listening socket.
+type ListenOptions struct {
+	// ReadBuffer is the size of the receive buffer of a UDP socket, in bytes;
+	// default [DefaultReadBuffer]. Without CAP_NET_ADMIN the kernel silently cuts
+	// it to net.core.rmem_max. It means nothing to TCP, whose buffers grow.
+	ReadBuffer int
+}
+
+// ListenUDP opens a socket of the group for a worker that will claim slot. Until
+// [Group.Claim] it receives nothing, and after it only devices of that slot.
+//
+// With the address [::] it takes IPv4 as well; where the kernel has no IPv6 it
+// becomes 0.0.0.0. Every worker of the group must use the same address. A port the
+// group has no listener for is added if the process may, else the error is a
+// [NoListenerError]. A slot that is taken already is reported as [SlotTakenError],
+// sockets of others on the port as [PortInUseError].
+//
+// The socket must never be connected, and must not be inherited by child
+// processes: a forked copy keeps the slot alive.
+func (g *Group) ListenUDP(ctx context.Context, addr netip.AddrPort, slot int, o ListenOptions) (*net.UDPConn, error) {
+	var conn *net.UDPConn
+	addr = unmap(addr)
+	l := Listener{UDP, addr.Port()}
+	err := g.join(ctx, l, slot, func(prog int) error {
+		return withIPv4Fallback(addr, func(addr netip.AddrPort) (err error) {
+			conn, err = listenUDP(ctx, addr, prog, o)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, g.listenError(err, l, addr)
+	}
+	return conn, nil
+}
+
+// ListenTCP is ListenUDP for connections: the listener accepts nothing until its
+// slot is claimed. Multipath TCP is off, since such sockets cannot be steered.
+func (g *Group) ListenTCP(ctx context.Context, addr netip.AddrPort, slot int, _ ListenOptions) (*net.TCPListener, error) {
+	var ln *net.TCPListener
+	addr = unmap(addr)
+	l := Listener{TCP, addr.Port()}
+	err := g.join(ctx, l, slot, func(prog int) error {
+		return withIPv4Fallback(addr, func(addr netip.AddrPort) (err error) {
+			ln, err = listenTCP(ctx, addr, prog)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, g.listenError(err, l, addr)
+	}
+	return ln, nil
+}
+
+// join runs open, which brings a socket into the reuseport group, under the lock
+// that lets only one worker at a time be the first.
+func (g *Group) join(ctx context.Context, l Listener, slot int, open func(prog int) error) error {
+	if err := l.validate(); err != nil {
+		return err
+	}
+	lock, err := g.enter(ctx, slot)
+	if err != nil {
+		return err
+	}
+	defer lock.unlock()
+	e, err := g.endpoint(l)
+	if errors.Is(err, ErrNoListener) {
+		e, err = g.addListener(l)
+	}
+	if err != nil {
+		return err
+	}
+	if err := g.checkFree(e, slot); err != nil {
+		return err
+	}
+	prog, err := g.pins.openProgram(l)
+	if err != nil {
+		return err
+	}
+	defer prog.Close()
+	return open(prog.FD())
+}
+
+// addListener creates a listener that Init was not told of. The caller holds the
+// lock.
+func (g *Group) addListener(l Listener) (*endpoint, error) {
+	missing := func(err error) error {
+		return &NoListenerError{Group: g.pins.name, Listener: l, Err: err}
+	}
+	s, err := g.pins.openShared(false)
+	if err != nil {
+		return nil, missing(err)
+	}
+	defer s.close()
+	if err := g.pins.createEndpoint(l, s); err != nil {
+		return nil, missing(err)
+	}
+	if err := g.pins.give(s); err != nil {
+		return nil, missing(err)
+	}
+	return g.endpoint(l)
+}
+
+// enter locks the group and makes sure that it is still the one that was opened,
+// and has the slot.
+func (g *Group) enter(ctx context.Context, slot int) (*dirLock, error) {
+	lock, err := g.pins.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t, err := g.Reload()
+	if err == nil && (slot < 0 || slot >= t.slots) {
+		err = &SlotRangeError{Group: g.pins.name, Slot: slot, Slots: t.slots}
+	}
+	if err != nil {
+		lock.unlock()
+		return nil, err
+	}
+	return lock, nil
+}
+
+// listenError names the culprits when the port is not ours.
+func (g *Group) listenError(err error, l Listener, addr netip.AddrPort) error {
+	if errors.Is(err, unix.EADDRINUSE) {
+		return &PortInUseError{Listener: l, Addr: addr, Owners: ownersOfPort(l)}
+	}
+	return fmt.Errorf("listen on %s %s: %w", l.Proto, addr, kind(err))
+}
+
+// withIPv4Fallback replaces [::] by 0.0.0.0 on kernels without IPv6.
+func withIPv4Fallback(addr netip.AddrPort, listen func(netip.AddrPort) error) error {
+	err := listen(addr)
+	if errors.Is(err, unix.EAFNOSUPPORT) && addr.Addr() == netip.IPv6Unspecified() {
+		return listen(netip.AddrPortFrom(netip.IPv4Unspecified(), addr.Port()))
+	}
+	return err
+}
+
+func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
+
+// network returns the name that makes package net take the address as it is:
+// [::] for both families, everything else for its own.
+func network(p Proto, addr netip.Addr) string {
+	switch {
+	case addr.Is4():
+		return string(p) + "4"
+	case addr.IsUnspecified():
+		return string(p)
+	}
+	return string(p) + "6"
+}
+
+// listenUDP binds a socket that no datagram can enter before it is in its slot.
+//
+// Two things see to that. The program is attached before bind: then the first
+// member's group is born with it. Such a socket cannot join a group that exists:
+// bind says EADDRINUSE, and it has to be done again without, which is safe since
+// the group has the program already. What is left is a moment inside bind in which
+// the kernel finds the first member without asking the program; a socket filter
+// that drops everything covers it.
+func listenUDP(ctx context.Context, addr netip.AddrPort, prog int, o ListenOptions) (*net.UDPConn, error) {
+	open := func(first bool) (net.PacketConn, error) {
+		lc := net.ListenConfig{Control: control(func(fd int) error {
+			return prepareUDP(fd, prog, first, o)
+		})}
+		return lc.ListenPacket(ctx, network(UDP, addr.Addr()), addr.String())
+	}
+	pc, err := open(true)
+	first := err == nil
+	if errors.Is(err, unix.EADDRINUSE) {
+		pc, err = open(false)
+	}
+	if err != nil {
+		return nil, err
+	}
+	conn := pc.(*net.UDPConn)
+	err = onSocket(conn, func(fd int) error {
+		if !first {
+			if err := attach(fd, prog); err != nil {
+				return err
+			}
+		}
+		return openFilter(fd)
+	})
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+func prepareUDP(fd, prog int, first bool, o ListenOptions) error {
+	if err := share(fd); err != nil {
+		return err
+	}
+	if err := setReadBuffer(fd, o.ReadBuffer); err != nil {
+		return err
+	}
+	if err := closeFilter(fd); err != nil {
+		return err
+	}
+	if first {
+		return attach(fd, prog)
+	}
+	return nil
+}
+
+// listenTCP binds and listens like listenUDP. The first member attaches before
+// bind, joiners after listen: a second socket that has attached and is not yet
+// listening could not listen any more. No filter is needed, since the kernel looks
+// only for sockets that listen, and those are in their group.
+func listenTCP(ctx context.Context, addr netip.AddrPort, prog int) (*net.TCPListener, error) {
+	open := func(first bool) (net.Listener, error) {
+		lc := net.ListenConfig{Control: control(func(fd int) error {
+			if err := share(fd); err != nil || !first {
+				return err
+			}
+			return attach(fd, prog)
+		})}
+		lc.SetMultipathTCP(false)
+		return lc.Listen(ctx, network(TCP, addr.Addr()), addr.String())
+	}
+	l, err := open(true)
+	if err == nil {
+		return l.(*net.TCPListener), nil
+	}
+	if !errors.Is(err, unix.EADDRINUSE) {
+		return nil, err
+	}
+	if l, err = open(false); err != nil {
+		return nil, err
+	}
+	ln := l.(*net.TCPListener)
+	if err := onSocket(ln, func(fd int) error { return attach(fd, prog) }); err != nil {
+		ln.Close()
+		return nil, err
+	}
+	return ln, nil
+}
+
+// control adapts do to net.ListenConfig, which runs it before bind.
+func control(do func(fd int) error) func(string, string, syscall.RawConn) error {
+	return func(_, _ string, c syscall.RawConn) error { return onRaw(c, do) }
+}
+
+// onSocket runs do on the descriptor of a socket.
+func onSocket(c syscall.Conn, do func(fd int) error) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return onRaw(raw, do)
+}
+
+func onRaw(raw syscall.RawConn, do func(fd int) error) error {
+	var inner error
+	if err := raw.Control(func(fd uintptr) { inner = do(int(fd)) }); err != nil {
+		return err
+	}
+	return inner
+}
+
+func share(fd int) error {
+	return sockopt("SO_REUSEPORT", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1))
+}
+
+func attach(fd, prog int) error {
+	return sockopt("attach program", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ATTACH_REUSEPORT_EBPF, prog))
+}
+
+// closeFilter makes the socket drop every datagram.
+func closeFilter(fd int) error {
+	drop := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: 0}}
+	prog := unix.SockFprog{Len: uint16(len(drop)), Filter: &drop[0]}
+	return sockopt("SO_ATTACH_FILTER", unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &prog))
+}
+
+func openFilter(fd int) error {
+	return sockopt("SO_DETACH_FILTER", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0))
+}
+
+func setReadBuffer(fd, size int) error {
+	if size <= 0 {
+		size = DefaultReadBuffer
+	}
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, size) == nil {
+		return nil
+	}
+	return sockopt("SO_RCVBUF", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, size))
+}
+
+func sockopt(what string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}

@@ -1,0 +1,181 @@
+package steering
+
+import "fmt"
+
+// SlotCounters counts what a listener decided for one slot.
+type SlotCounters struct {
+	// Selected counts datagrams (trains of them, where the kernel coalesced) and
+	// connections given to the slot's socket.
+	Selected uint64 `json:"selected"`
+	// Empty counts what was dropped because the slot had no socket.
+	Empty uint64 `json:"empty"`
+}
+
+// Counters are one listener's counters since the listener was created, over all
+// CPUs.
+type Counters struct {
+	Listener Listener `json:"listener"`
+	// Unreadable counts drops because no source address was found.
+	Unreadable uint64 `json:"unreadable"`
+	// Nobody counts drops because the device's bucket belongs to no slot.
+	Nobody uint64 `json:"nobody"`
+	// Migrated counts connections taken over from a closing listener's queue.
+	Migrated uint64 `json:"migrated"`
+	// Slots is indexed by slot.
+	Slots []SlotCounters `json:"slots"`
+}
+
+// Counters reads the counters of all listeners, with a few system calls in all.
+func (g *Group) Counters() ([]Counters, error) {
+	es, err := g.all()
+	if err != nil {
+		return nil, err
+	}
+	n := g.Slots()
+	all := make([]Counters, len(es))
+	for i, e := range es {
+		if all[i], err = e.counters(n); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// counters sums over the CPUs.
+func (e *endpoint) counters(slots int) (Counters, error) {
+	c := Counters{Listener: e.Listener, Slots: make([]SlotCounters, slots)}
+	var perCPU []steerCounters
+	if err := e.stats.Lookup(uint32(0), &perCPU); err != nil {
+		return c, fmt.Errorf("counters of %s: %w", e.Listener, kind(err))
+	}
+	for i := range perCPU {
+		cpu := &perCPU[i]
+		c.Unreadable += cpu.Unreadable
+		c.Nobody += cpu.Nobody
+		c.Migrated += cpu.Migrated
+		for s := range c.Slots {
+			c.Slots[s].Selected += cpu.Slots[s].Selected
+			c.Slots[s].Empty += cpu.Slots[s].Empty
+		}
+	}
+	return c, nil
+}
+
+// Status is a picture of a group for people.
+type Status struct {
+	Group      string       `json:"group"`
+	Root       string       `json:"root"`
+	Generation uint32       `json:"generation"`
+	Aliases    int          `json:"aliases"`
+	Slots      []SlotStatus `json:"slots"` // indexed by slot
+	Listeners  []Counters   `json:"listeners"`
+}
+
+// Unreadable returns the sum of packets without a source address.
+func (s *Status) Unreadable() (n uint64) {
+	for _, l := range s.Listeners {
+		n += l.Unreadable
+	}
+	return n
+}
+
+// SlotStatus is one slot of a [Status].
+type SlotStatus struct {
+	Slot    int `json:"slot"`
+	Buckets int `json:"buckets"` // of the 16384
+	// PID and Command are those of the first listener's owner that could be seen.
+	PID     int    `json:"pid,omitempty"`
+	Command string `json:"command,omitempty"`
+	// Alive means that every listener of the group has a live socket in the slot.
+	// It does not mean that somebody reads from it.
+	Alive     bool           `json:"alive"`
+	Listeners []SlotListener `json:"listeners"`
+}
+
+// SlotListener is one listener of a slot.
+type SlotListener struct {
+	Listener
+	SlotCounters
+	Owner *Owner `json:"owner,omitempty"` // nil: the slot is empty
+}
+
+// Status reads the group's state: table, slots' owners and counters. It walks over
+// all processes to name the owners; for scraping use [Group.Counters].
+func (g *Group) Status() (*Status, error) {
+	t, err := g.Reload()
+	if err != nil {
+		return nil, err
+	}
+	counters, err := g.Counters()
+	if err != nil {
+		return nil, err
+	}
+	st := &Status{
+		Group: g.pins.name, Root: g.pins.root, Generation: t.generation,
+		Aliases: len(t.aliases), Listeners: counters,
+	}
+	owned, err := g.owners(counters, t.slots)
+	if err != nil {
+		return nil, err
+	}
+	for slot, share := range t.Share() {
+		s := SlotStatus{Slot: slot, Buckets: share, Alive: len(counters) > 0}
+		for i, c := range counters {
+			sl := SlotListener{Listener: c.Listener, Owner: owned[i][slot]}
+			if slot < len(c.Slots) {
+				sl.SlotCounters = c.Slots[slot]
+			}
+			s.add(sl)
+		}
+		st.Slots = append(st.Slots, s)
+	}
+	return st, nil
+}
+
+func (s *SlotStatus) add(l SlotListener) {
+	s.Listeners = append(s.Listeners, l)
+	if l.Owner == nil {
+		s.Alive = false
+		return
+	}
+	if s.PID == 0 {
+		s.PID, s.Command = l.Owner.PID, l.Owner.Command
+	}
+}
+
+// owners returns, per listener and slot, who holds it.
+func (g *Group) owners(listeners []Counters, slots int) ([][]*Owner, error) {
+	var (
+		held    = make([][]uint64, len(listeners))
+		socks   []socketInfo
+		cookies []uint64
+	)
+	for i, c := range listeners {
+		e, err := g.endpoint(c.Listener)
+		if err != nil {
+			return nil, err
+		}
+		for slot := range slots {
+			cookie, err := e.cookie(slot)
+			if err != nil {
+				return nil, err
+			}
+			held[i] = append(held[i], cookie)
+			cookies = append(cookies, cookie)
+		}
+		found, _ := sockets(c.Listener) // without it owners have no names
+		socks = append(socks, found...)
+	}
+	names := owners(cookies, socks)
+	all := make([][]*Owner, len(listeners))
+	for i := range held {
+		all[i] = make([]*Owner, slots)
+		for slot, cookie := range held[i] {
+			if cookie != 0 {
+				o := names[cookie]
+				all[i][slot] = &o
+			}
+		}
+	}
+	return all, nil
+}
