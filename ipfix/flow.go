@@ -22,7 +22,7 @@ const (
 	FieldDstPort                           // 11, else 181 or 183
 	FieldProto                             // 4
 	FieldIPVersion                         // 60
-	FieldEtherType                         // 256
+	FieldEtherType                         // 256, else by the family of the addresses
 	FieldTOS                               // 5
 	FieldTTL                               // 192
 	FieldFlowLabel                         // 31
@@ -134,4 +134,27 @@ func (f *Flow) reset() {
 		Sequence: f.Sequence, ExportTime: f.ExportTime, Options: f.Options,
 		MPLSLabels: f.MPLSLabels[:0], SRv6Segments: f.SRv6Segments[:0],
 	}
+}
+
+// EtherTypes of the two address families (IEEE 802 numbers).
+const (
+	etherTypeIPv4 = 0x0800
+	etherTypeIPv6 = 0x86dd
+)
+
+// typeByFamily fills the EtherType of a record that carries addresses but no element 256. It is the frame's, and so of the outer
+// packet where there are two.
+func (f *Flow) typeByFamily() {
+	if f.Has&FieldEtherType != 0 || f.Has&(FieldSrcAddr|FieldDstAddr) == 0 {
+		return
+	}
+	src, dst := f.Src, f.Dst
+	if f.Has&(FieldTunnelSrc|FieldTunnelDst) != 0 {
+		src, dst = f.TunnelSrc, f.TunnelDst
+	}
+	f.EtherType = etherTypeIPv6
+	if src.Is4() || dst.Is4() {
+		f.EtherType = etherTypeIPv4
+	}
+	f.Has |= FieldEtherType
 }

@@ -59,6 +59,7 @@ type Session struct {
 	flow    Flow
 	scratch scratch
 	spans   []span
+	message message
 	watch   Observer // of the message being decoded, nil if the handler is none
 	swept   int64    // when templates were last checked for age
 }
@@ -123,17 +124,18 @@ func (s *Session) Decode(msg []byte, now int64, h Handler) error {
 	} else {
 		s.MessagesV9++
 	}
+	s.message = message{Header: head, now: now}
+	m := &s.message
 	s.watch, _ = h.(Observer)
 	if s.watch != nil {
-		s.watch.Message(&head)
+		s.watch.Message(&m.Header)
 	}
-	m := message{Header: head, now: now}
-	err = s.sets(d, &m, msg[:head.Length], h)
+	err = s.sets(d, m, msg[:head.Length], h)
 	units := m.records
 	if head.Version == VersionNetFlow9 {
 		units, m.unsure = 1, false
 	}
-	v := d.seq.follow(&head, units, !m.unsure)
+	v := d.seq.follow(&m.Header, units, !m.unsure)
 	s.SequenceLost += v.lost
 	s.SequenceLate += v.late
 	if v.restart {
@@ -175,7 +177,7 @@ func (s *Session) sets(d *domain, m *message, msg []byte, h Handler) error {
 			return first
 		}
 		s.Sets++
-		if err := s.set(d, m, id, at+setHeaderLen, msg[at+setHeaderLen:at+n], h); err != nil && first == nil {
+		if err := s.set(d, m, id, msg[:at+n], at+setHeaderLen, h); err != nil && first == nil {
 			first = err
 		}
 		at += n
@@ -183,47 +185,48 @@ func (s *Session) sets(d *domain, m *message, msg []byte, h Handler) error {
 	return first
 }
 
-// set decodes one set by its id; base is where its records begin in the message.
-func (s *Session) set(d *domain, m *message, id uint16, base int, set []byte, h Handler) error {
+// set decodes one set by its id, whose records begin at octet off of the message and end with it.
+func (s *Session) set(d *domain, m *message, id uint16, msg []byte, off int, h Handler) error {
 	switch {
 	case id >= minTemplateID:
 		t := d.templates[id]
 		if t == nil {
 			m.unsure = true
 			if s.watch != nil {
-				s.watch.Unknown(&m.Header, id, set)
+				s.watch.Unknown(&m.Header, id, msg[off:])
 			}
-			s.hold(d, m, id, base, set)
+			s.hold(d, m, id, msg, off)
 			return nil
 		}
-		n, err := s.dataSet(d, t, m, base, set, h)
+		n, err := s.dataSet(d, t, m, off, msg, off, h)
 		m.records += n
 		m.unsure = m.unsure || err != nil
 		return err
 	case m.Version == VersionIPFIX && id == setTemplate, m.Version == VersionNetFlow9 && id == setTemplateV9:
-		return s.templateSet(d, m, templateKind{m.Version, false}, set, h)
+		return s.templateSet(d, m, templateKind{m.Version, false}, msg[off:], h)
 	case m.Version == VersionIPFIX && id == setOptions, m.Version == VersionNetFlow9 && id == setOptionsV9:
-		return s.templateSet(d, m, templateKind{m.Version, true}, set, h)
+		return s.templateSet(d, m, templateKind{m.Version, true}, msg[off:], h)
 	}
 	s.SkippedSets++
 	return nil
 }
 
-// dataSet decodes the records of a set and gives their number.
-func (s *Session) dataSet(d *domain, t *Template, m *message, base int, set []byte, h Handler) (uint32, error) {
+// dataSet decodes the records of a set and gives their number. The set begins at octet base of the message, which is the
+// octet at off of buf.
+func (s *Session) dataSet(d *domain, t *Template, m *message, base int, buf []byte, off int, h Handler) (uint32, error) {
 	s.begin(d, t, m)
 	records := uint32(0)
-	for at := 0; len(set)-at >= t.minLen; { // what is left is padding, RFC 7011 section 3.3.1
-		n, err := t.measure(set[at:], s.spans)
+	for at := off; len(buf)-at >= t.minLen; { // what is left is padding, RFC 7011 section 3.3.1
+		n, err := t.measure(buf[at:], s.spans)
 		if err != nil {
 			s.BadRecords++
 			return records, fmt.Errorf("template %d: %w", t.ID, err)
 		}
-		rec := set[at : at+n]
 		if t.Options {
-			s.optionsRecord(d, t, m, rec)
+			s.optionsRecord(d, t, m, buf[at:at+n])
 		} else {
-			s.flowRecord(d, t, rec, uint32(base+at), h)
+			s.flow.Position = uint32(base + at - off)
+			s.flowRecord(d, t, buf[at-lead:at+n], h)
 		}
 		records++
 		at += n
@@ -233,30 +236,34 @@ func (s *Session) dataSet(d *domain, t *Template, m *message, base int, set []by
 
 // begin prepares the session's scratch for the records of a set.
 func (s *Session) begin(d *domain, t *Template, m *message) {
-	if len(s.spans) < t.varLens {
-		s.spans = make([]span, t.varLens)
+	if len(s.spans) < len(t.gaps) {
+		s.spans = make([]span, len(t.gaps))
 	}
 	s.scratch.clock = clock{export: m.ExportTime, uptime: m.Uptime, v9: m.Version == VersionNetFlow9, systemInit: d.options.systemInit()}
 	f := &s.flow
 	f.Version, f.TemplateID, f.Domain = m.Version, t.ID, m.Domain
 	f.Sequence, f.ExportTime, f.Options = m.Sequence, m.ExportTime, d.options
+	f.Record.spans = s.spans
 }
 
-// flowRecord decodes one data record.
-func (s *Session) flowRecord(d *domain, t *Template, rec []byte, position uint32, h Handler) {
-	f := &s.flow
-	f.reset()
-	f.Position = position
+// flowRecord decodes one data record, given as its window.
+func (s *Session) flowRecord(d *domain, t *Template, window []byte, h Handler) {
+	f, rec := &s.flow, window[lead:]
 	p := t.plans.choose(rec, s.spans)
-	f.Record = Record{Template: t, plan: p, data: rec, spans: s.spans, domain: d}
-	p.run(f, rec, s.spans, &s.scratch)
-	if !p.rates {
-		s.scratch.sampling = samplingParams{}
+	if p != f.Record.plan || !p.repeats {
+		f.reset()
+		f.Record = Record{Template: t, plan: p, spans: s.spans, domain: d}
+	} else { // the fields of the last record are those of this one
+		f.Start, f.End, f.SamplingRate = 0, 0, 0
+		f.MPLSLabels, f.SRv6Segments = f.MPLSLabels[:0], f.SRv6Segments[:0]
 	}
+	f.Record.data = rec
+	p.run(f, window, s.spans, &s.scratch)
 	if r := d.options.rateOf(&s.scratch.sampling, f.InIf, &d.rates); r > 0 {
 		f.SamplingRate = r
 		f.Has |= FieldSamplingRate
 	}
+	f.typeByFamily()
 	s.DataRecords++
 	h.Flow(f)
 }
