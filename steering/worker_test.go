@@ -1,0 +1,3 @@
+package steering
+
+func workerMain() int { return 0 }
