@@ -10,7 +10,7 @@ type entry struct {
 	meta   uint64 // path id flag (1 bit), microseconds since 1970 (55 bits), prefix length (8 bits)
 	attr   AttrID
 	next   uint32 // next entry of the same prefix, or none
-	feed   uint32 // index in RIB.feeds
+	origin uint32 // index in RIB.feeds (24 bits), hash of the next hop (8 bits)
 	pathID uint32
 }
 
@@ -18,6 +18,7 @@ const (
 	metaPathID = 1 << 63
 	metaMicros = 1<<55 - 1
 	entrySize  = 24
+	maxFeeds   = 1 << 24
 	firstChunk = 8 // entries in a new table, which doubles until it has a whole chunk
 )
 
@@ -31,6 +32,10 @@ func packMeta(t int64, bits int, hasPathID bool) uint64 {
 	return m
 }
 
+func packOrigin(feed uint32, hopHash uint32) uint32 { return feed<<8 | hopHash>>24 }
+
+func (e *entry) feed() uint32    { return e.origin >> 8 }
+func (e *entry) hop() uint8      { return uint8(e.origin) }
 func (e *entry) bits() int       { return int(uint8(e.meta)) }
 func (e *entry) hasPathID() bool { return e.meta&metaPathID != 0 }
 func (e *entry) time() int64     { return int64(e.meta>>8&metaMicros) * 1000 }

@@ -8,9 +8,9 @@ import (
 
 // candidate is a path that takes part in a decision.
 type candidate struct {
-	entry uint32
-	e     *entry
-	set   *attrSet
+	index uint32
+	entry *entry
+	rank  *rank
 	src   *source
 }
 
@@ -20,8 +20,8 @@ type medGroup struct{ as, med uint32 }
 // best picks a path by the decision process (RFC 4271 section 9.1.2.2, RFC 4456 section 9) as far as BMP shows its inputs: local
 // preference, AS path length, origin, MED among paths of the same neighbouring AS, external over internal peer, originator or
 // BGP identifier, cluster list length, peer address. What is left is ordered by path id, so that the answer never
-// depends on the order of arrival. It reorders cands, of which there is at least one.
-func (r *RIB) best(cands []candidate) candidate {
+// depends on the order of arrival. It returns the index of the entry and overwrites cands, of which there is at least one.
+func (r *RIB) best(cands []candidate) uint32 {
 	if len(cands) > 1 {
 		cands = shortlist(cands)
 	}
@@ -34,7 +34,7 @@ func (r *RIB) best(cands []candidate) candidate {
 			b = c
 		}
 	}
-	return b
+	return b.index
 }
 
 // shortlist keeps the candidates that share the best local preference, then path length, then origin.
@@ -42,7 +42,7 @@ func shortlist(cands []candidate) []candidate {
 	low := ^uint64(0)
 	kept := cands[:0]
 	for _, c := range cands {
-		k := &c.set.rank
+		k := c.rank
 		v := uint64(^k.localPref)<<32 | uint64(k.pathLength)<<8 | uint64(k.origin)
 		if v < low {
 			low = v
@@ -60,7 +60,7 @@ func (r *RIB) lowestMED(cands []candidate) []candidate {
 	groups := r.groups[:0]
 next:
 	for i := range cands {
-		k := &cands[i].set.rank
+		k := cands[i].rank
 		for j := range groups {
 			if groups[j].as == k.neighborAS {
 				groups[j].med = min(groups[j].med, k.med)
@@ -72,7 +72,7 @@ next:
 	r.groups = groups
 	kept := cands[:0]
 	for _, c := range cands {
-		k := &c.set.rank
+		k := c.rank
 		for _, g := range groups {
 			if g.as == k.neighborAS && g.med == k.med {
 				kept = append(kept, c)
@@ -94,17 +94,17 @@ func compare(a, b *candidate) int {
 	if c := cmp.Compare(identifier(a), identifier(b)); c != 0 {
 		return c
 	}
-	if c := cmp.Compare(a.set.rank.clusters, b.set.rank.clusters); c != 0 {
+	if c := cmp.Compare(a.rank.clusters, b.rank.clusters); c != 0 {
 		return c
 	}
 	if c := comparePeers(a.src.peer.key, b.src.peer.key); c != 0 {
 		return c
 	}
-	if c := cmp.Compare(a.e.pathID, b.e.pathID); c != 0 {
+	if c := cmp.Compare(a.entry.pathID, b.entry.pathID); c != 0 {
 		return c
 	}
-	if a.e.hasPathID() != b.e.hasPathID() {
-		if b.e.hasPathID() {
+	if a.entry.hasPathID() != b.entry.hasPathID() {
+		if b.entry.hasPathID() {
 			return -1
 		}
 		return 1
@@ -117,7 +117,7 @@ func compare(a, b *candidate) int {
 
 // identifier is the ORIGINATOR_ID, else the peer's BGP identifier. One that is not known loses.
 func identifier(c *candidate) uint32 {
-	if id := c.set.rank.originator; id != 0 {
+	if id := c.rank.originator; id != 0 {
 		return id
 	}
 	if id := routerID(c.src.peer.info.BGPID); id != 0 {

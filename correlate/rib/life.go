@@ -66,6 +66,9 @@ func (r *RIB) PeerUp(k PeerKey, info PeerInfo, now int64) {
 		return
 	}
 	again := p.up && info.Session != 0 && info.Session == p.info.Session
+	if info.AS != p.info.AS || info.LocalAS != p.info.LocalAS || info.BGPID != p.info.BGPID {
+		r.unsort(p)
+	}
 	p.info = info
 	if again {
 		return
@@ -191,7 +194,7 @@ func (r *RIB) setBare(p *peer, bare bool) {
 	r.epoch++
 }
 
-// currentFeed returns the feed for new routes of a source, creating it and its table.
+// currentFeed returns the feed for new routes of a source, creating it and its table, or none when there are too many.
 func (r *RIB) currentFeed(s *source, k feedKey) uint32 {
 	if s.cachedFeed != none && s.cached == k {
 		return s.cachedFeed
@@ -201,6 +204,8 @@ func (r *RIB) currentFeed(s *source, k feedKey) uint32 {
 		if n := len(r.freeFeeds); n > 0 {
 			fi = r.freeFeeds[n-1]
 			r.freeFeeds = r.freeFeeds[:n-1]
+		} else if len(r.feeds) == maxFeeds {
+			return none
 		} else {
 			fi = uint32(len(r.feeds))
 			r.feeds = append(r.feeds, feed{})
@@ -294,9 +299,34 @@ func (r *RIB) kill(fi uint32) {
 	r.epoch++
 	if t.live == 0 {
 		r.drop(t)
-	} else if !t.dirty {
+	} else {
+		r.soil(t)
+	}
+}
+
+// soil gives a table to the clean-up.
+func (r *RIB) soil(t *table) {
+	if !t.dirty {
 		t.dirty = true
 		t.cursor = 0
 		r.dirty = append(r.dirty, t)
 	}
+}
+
+// unsort has the clean-up put the chains in order that have routes of a peer, whose information has changed.
+func (r *RIB) unsort(p *peer) {
+	for _, s := range p.sources {
+		for _, fi := range s.current {
+			r.unsortTable(r.feeds[fi].table)
+		}
+		for _, fi := range s.old {
+			r.unsortTable(r.feeds[fi].table)
+		}
+	}
+}
+
+func (r *RIB) unsortTable(t *table) {
+	r.soil(t)
+	t.unsorted = true
+	t.cursor = 0
 }

@@ -13,8 +13,8 @@ const (
 )
 
 // Lookup finds the route of a flow's address in a VRF. The best view with routes of the address family answers (Loc-RIB,
-// then Adj-RIB-In post-policy, then pre-policy), by its longest prefix; among the paths of that prefix the one with the flow's next
-// hop, if there is one, else the best by the decision process. An invalid next hop is none. Addresses are unmapped IPv4 or IPv6. It
+// then Adj-RIB-In post-policy, then pre-policy), by its longest prefix; among the paths of that prefix one with the flow's next
+// hop, if there is any, else the best by the decision process, which also decides when several have it. An invalid next hop is none. Addresses are unmapped IPv4 or IPv6. It
 // does not allocate. m is only written when a route is found.
 func (r *RIB) Lookup(vrf RD, addr, nextHop netip.Addr, m *Match) Result {
 	t := r.answering(vrf, addr)
@@ -24,7 +24,7 @@ func (r *RIB) Lookup(vrf RD, addr, nextHop netip.Addr, m *Match) Result {
 	nh := hopOf(nextHop)
 	head, ok := t.trie.Lookup(addr)
 	for ok {
-		if i, by := r.choose(t, head, nh); i != none {
+		if i, by := r.choose(t, head, &nh); i != none {
 			r.fill(m, t, i, addr)
 			m.ByNextHop = by
 			return Found
@@ -73,45 +73,73 @@ func hopOf(a netip.Addr) hop {
 	return hop{addr: a, hash: hashAddr(a), ok: true}
 }
 
-// is reports whether a set has the next hop.
-func (h *hop) is(s *attrSet) bool {
-	return h.ok && s.rank.nextHop == h.hash && s.attrs.NextHop.Unmap() == h.addr
+// is reports whether an entry has the next hop.
+func (h *hop) is(e *entry, in *Intern) bool {
+	if e.hop() != uint8(h.hash>>24) {
+		return false
+	}
+	s := in.set(e.attr)
+	return s.rank.nextHop == h.hash && s.attrs.NextHop.Unmap() == h.addr
 }
 
 // choose picks among the live paths of a chain and says whether the next hop did it. Without a live path it returns none.
-func (r *RIB) choose(t *table, head uint32, nh hop) (uint32, bool) {
-	e := t.arena.at(head)
-	if e.next == none {
-		if r.feeds[e.feed].dead {
+func (r *RIB) choose(t *table, head uint32, nh *hop) (uint32, bool) {
+	best := head
+	if !t.ordered() {
+		if best = r.bestOf(t, head); best == none {
 			return none, false
 		}
-		return head, nh.ok && nh.is(r.in.set(e.attr))
+	}
+	if !nh.ok {
+		return best, false
+	}
+	e := t.arena.at(best)
+	if nh.is(e, r.in) {
+		return best, true
+	}
+	if best == head && e.next == none {
+		return best, false
 	}
 	cands := r.cands[:0]
-	by := false
+	for i := head; i != none; i = e.next {
+		e = t.arena.at(i)
+		if nh.is(e, r.in) {
+			cands = r.candidate(cands, i, e)
+		}
+	}
+	r.cands = cands
+	if len(cands) == 0 {
+		return best, false
+	}
+	return r.best(cands), true
+}
+
+// bestOf returns the best live entry of a chain, or none.
+func (r *RIB) bestOf(t *table, head uint32) uint32 {
+	cands := r.cands[:0]
 	for i := head; i != none; {
 		e := t.arena.at(i)
-		if f := &r.feeds[e.feed]; !f.dead {
-			set := r.in.set(e.attr)
-			if hit := nh.is(set); hit == by {
-				cands = append(cands, candidate{entry: i, e: e, set: set, src: f.src})
-			} else if hit {
-				by = true
-				cands = append(cands[:0], candidate{entry: i, e: e, set: set, src: f.src})
-			}
-		}
+		cands = r.candidate(cands, i, e)
 		i = e.next
 	}
 	r.cands = cands
 	if len(cands) == 0 {
-		return none, false
+		return none
 	}
-	return r.best(cands).entry, by
+	return r.best(cands)
+}
+
+// candidate appends an entry if it is live.
+func (r *RIB) candidate(cands []candidate, i uint32, e *entry) []candidate {
+	if f := &r.feeds[e.feed()]; !f.dead {
+		cands = append(cands, candidate{index: i, entry: e, rank: &r.in.set(e.attr).rank, src: f.src})
+	}
+	return cands
 }
 
 func (r *RIB) fill(m *Match, t *table, i uint32, addr netip.Addr) {
 	e := t.arena.at(i)
-	f := &r.feeds[e.feed]
+	f := &r.feeds[e.feed()]
 	m.Prefix, _ = addr.Prefix(e.bits())
 	m.Attrs = r.in.set(e.attr).attrs
 	m.Attr = e.attr

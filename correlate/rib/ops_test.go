@@ -214,8 +214,11 @@ func (r *RIB) check() error {
 	for _, t := range r.tables {
 		tl, td := 0, 0
 		for _, head := range t.trie.All() {
+			if t.ordered() && r.bestOf(t, head) != head {
+				return fmt.Errorf("chain out of order")
+			}
 			for i := head; i != none; i = t.arena.at(i).next {
-				f := t.arena.at(i).feed
+				f := t.arena.at(i).feed()
 				per[f]++
 				if r.feeds[f].table != t {
 					return fmt.Errorf("feed %d of another table", f)
@@ -230,7 +233,7 @@ func (r *RIB) check() error {
 		if tl != t.live || td != t.dead || tl == 0 || t.arena.used != tl+td {
 			return fmt.Errorf("table: live %d counted %d, dead %d counted %d, used %d", t.live, tl, t.dead, td, t.arena.used)
 		}
-		if td > 0 && !t.dirty {
+		if !t.ordered() && !t.dirty {
 			return fmt.Errorf("table with %d dead entries is not dirty", td)
 		}
 		live, dead = live+tl, dead+td

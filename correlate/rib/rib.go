@@ -117,61 +117,65 @@ func (r *RIB) Announce(s SourceID, vrf RD, p netip.Prefix, pathID uint32, hasPat
 			r.stats.RefusedRoutes++
 			break
 		}
-		r.insert(src, k, p, entry{attr: a, next: none, pathID: pathID, meta: packMeta(t, p.Bits(), hasPathID)})
-		return true
+		if r.insert(src, k, p, entry{attr: a, next: none, pathID: pathID, meta: packMeta(t, p.Bits(), hasPathID)}) {
+			return true
+		}
+		r.stats.RefusedRoutes++
 	}
 	r.in.Release(a)
 	return false
 }
 
-// insert adds or replaces the entry that e describes.
-func (r *RIB) insert(src *source, k feedKey, p netip.Prefix, e entry) {
+// insert adds or replaces the entry that e describes and reports whether there was room for it.
+func (r *RIB) insert(src *source, k feedKey, p netip.Prefix, e entry) bool {
 	fi := r.currentFeed(src, k)
+	if fi == none {
+		return false
+	}
 	t := r.feeds[fi].table
-	e.feed = fi
-	var old uint32
+	e.origin = packOrigin(fi, r.in.set(e.attr).rank.nextHop)
 	t.trie.Modify(p, func(head uint32, ok bool) (uint32, bool) {
 		if !ok {
 			head = none
 		}
-		if old = r.find(t, head, src, e.pathID, e.hasPathID()); old != none {
+		if i := r.find(t, head, src, e.pathID, e.hasPathID()); i != none {
+			if r.replace(t, i, e) {
+				head = r.order(t, head)
+			}
 			return head, false
 		}
 		e.next = head
-		return t.arena.add(e, p), false
+		head = t.arena.add(e, p)
+		r.stats.Announced++
+		r.count(fi, 1)
+		return r.order(t, head), false
 	})
-	if old != none {
-		r.replace(t, old, e)
-		return
-	}
-	r.stats.Announced++
-	r.count(fi, 1)
+	return true
 }
 
-// replace gives entry i the attributes, feed and time of e.
-func (r *RIB) replace(t *table, i uint32, e entry) {
+// replace gives entry i the attributes, feed and time of e and reports whether that may change the order of its chain.
+func (r *RIB) replace(t *table, i uint32, e entry) bool {
 	x := t.arena.at(i)
-	was := x.feed
+	was := x.feed()
 	r.in.Release(x.attr) // the new reference is held already, so an unchanged set stays
+	same := x.attr == e.attr && !r.feeds[was].dead
 	switch {
 	case r.feeds[was].dead:
 		r.stats.Announced++
 		x.meta = e.meta
-	case x.attr == e.attr:
+	case same:
 		r.stats.Refreshed++
-		if x.meta&^metaPathID > e.meta&^metaPathID {
-			x.meta = e.meta
-		}
+		x.meta = min(x.meta, e.meta) // the rest of it is equal
 	default:
 		r.stats.Replaced++
 		x.meta = e.meta
 	}
-	x.attr = e.attr
-	if was != e.feed {
-		x.feed = e.feed
-		r.count(e.feed, 1)
+	x.attr, x.origin = e.attr, e.origin
+	if fi := e.feed(); was != fi {
+		r.count(fi, 1)
 		r.count(was, -1)
 	}
+	return !same
 }
 
 // has reports whether a live route is in place.
@@ -185,7 +189,7 @@ func (r *RIB) has(src *source, k feedKey, p netip.Prefix, pathID uint32, hasPath
 		return false
 	}
 	i := r.find(t, head, src, pathID, hasPathID)
-	return i != none && !r.feeds[t.arena.at(i).feed].dead
+	return i != none && !r.feeds[t.arena.at(i).feed()].dead
 }
 
 // Withdraw removes a route of a source and reports whether it was there. The time is that of the withdrawal by the device's
@@ -205,8 +209,8 @@ func (r *RIB) Withdraw(s SourceID, vrf RD, p netip.Prefix, pathID uint32, hasPat
 	if t != nil {
 		if head, ok := t.trie.Get(p); ok {
 			i := r.find(t, head, src, pathID, hasPathID)
-			if i != none && !r.feeds[t.arena.at(i).feed].dead {
-				f := t.arena.at(i).feed
+			if i != none && !r.feeds[t.arena.at(i).feed()].dead {
+				f := t.arena.at(i).feed()
 				r.unlink(t, p, i)
 				r.count(f, -1)
 				r.stats.Withdrawn++

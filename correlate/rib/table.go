@@ -18,8 +18,9 @@ type table struct {
 	live  int // entries of feeds that are not dead
 	dead  int
 
-	dirty  bool   // in RIB.dirty
-	cursor uint32 // where the clean-up goes on
+	dirty    bool   // in RIB.dirty
+	unsorted bool   // the decision process has got new inputs: chains may have to be put in order again
+	cursor   uint32 // where the clean-up goes on
 
 	state      State // of the sources that feed it, as of epoch
 	stateEpoch uint64
@@ -42,7 +43,7 @@ func version(six bool) int {
 func (r *RIB) find(t *table, i uint32, src *source, pathID uint32, hasPathID bool) uint32 {
 	for i != none {
 		e := t.arena.at(i)
-		if e.pathID == pathID && e.hasPathID() == hasPathID && r.feeds[e.feed].src == src {
+		if e.pathID == pathID && e.hasPathID() == hasPathID && r.feeds[e.feed()].src == src {
 			return i
 		}
 		i = e.next
@@ -102,22 +103,46 @@ func (r *RIB) drop(t *table) {
 	t.dirty = false
 }
 
+// ordered reports whether all chains of the table have only live entries and begin with the best of them.
+func (t *table) ordered() bool { return t.dead == 0 && !t.unsorted }
+
 // unlink takes entry i out of the chain of prefix p and frees it.
 func (r *RIB) unlink(t *table, p netip.Prefix, i uint32) {
 	t.trie.Modify(p, func(head uint32, _ bool) (uint32, bool) {
 		next := t.arena.at(i).next
 		if head == i {
-			return next, next == none
+			return r.order(t, next), next == none
 		}
-		for j := head; ; {
-			e := t.arena.at(j)
-			if e.next == i {
-				e.next = next
-				return head, false
-			}
-			j = e.next
-		}
+		t.arena.at(r.before(t, head, i)).next = next
+		return r.order(t, head), false
 	})
 	r.in.Release(t.arena.at(i).attr)
 	t.arena.remove(i)
+}
+
+// before returns the entry in front of i in the chain that starts with head, which is not i.
+func (r *RIB) before(t *table, head, i uint32) uint32 {
+	for {
+		next := t.arena.at(head).next
+		if next == i {
+			return head
+		}
+		head = next
+	}
+}
+
+// order moves the best live entry of a chain to its front and returns the new head. Lookups are a hundred times more frequent than
+// changes, and most of them need no more than the head then.
+func (r *RIB) order(t *table, head uint32) uint32 {
+	if head == none || t.arena.at(head).next == none {
+		return head
+	}
+	best := r.bestOf(t, head)
+	if best == none || best == head {
+		return head
+	}
+	e := t.arena.at(best)
+	t.arena.at(r.before(t, head, best)).next = e.next
+	e.next = head
+	return best
 }

@@ -104,23 +104,26 @@ func (r *RIB) exhume(budget int) int {
 	return budget
 }
 
-// clean goes on with the removal of dead entries from the last dirty table.
+// clean goes on in the last dirty table: it removes dead entries and puts chains in order.
 func (r *RIB) clean(budget int) int {
 	t := r.dirty[len(r.dirty)-1]
-	for budget > 0 && t.dirty && t.dead > 0 {
+	for budget > 0 && t.dirty && !t.ordered() {
 		i := t.arena.next(t.cursor)
 		if i == none {
 			t.cursor = 0
+			t.unsorted = false // set since the last pass began, it would have begun another one
 			continue
 		}
 		t.cursor = i + 1
 		budget--
-		if f := t.arena.at(i).feed; r.feeds[f].dead {
+		if f := t.arena.at(i).feed(); r.feeds[f].dead {
 			r.unlink(t, t.arena.prefix(i), i)
 			r.count(f, -1)
+		} else if t.unsorted {
+			t.trie.Modify(t.arena.prefix(i), func(head uint32, _ bool) (uint32, bool) { return r.order(t, head), false })
 		}
 	}
-	if !t.dirty || t.dead == 0 {
+	if !t.dirty || t.ordered() {
 		t.dirty = false
 		r.dirty = r.dirty[:len(r.dirty)-1]
 	}

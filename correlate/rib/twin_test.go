@@ -194,6 +194,9 @@ func (w *twin) choose(paths []*twinRoute, nh netip.Addr) (*twinRoute, bool) {
 				hits = append(hits, r)
 			}
 		}
+		if best := w.best(paths); slices.Contains(hits, best) {
+			return best, true
+		}
 		if hits != nil {
 			return w.best(hits), true
 		}
@@ -273,6 +276,7 @@ func (w *twin) best(paths []*twinRoute) *twinRoute {
 		func(a, b *twinRoute) int { return cmp.Compare(a.key.src.family.SAFI, b.key.src.family.SAFI) },
 		func(a, b *twinRoute) int { return cmp.Compare(a.key.src.family.AFI, b.key.src.family.AFI) },
 	}
+	paths = slices.Clone(paths)
 	for _, beats := range steps {
 		in := slices.Clone(paths)
 		paths = slices.DeleteFunc(paths, func(r *twinRoute) bool {
