@@ -24,7 +24,7 @@ func AppendCommunity(dst []byte, c uint32) []byte {
 // AppendLargeCommunity appends the text of a large community (RFC 8092): "64496:1:2".
 func AppendLargeCommunity(dst []byte, c [3]uint32) []byte {
 	dst = appendPair(dst, uint64(c[0]), uint64(c[1]))
-	return strconv.AppendUint(append(dst, ':'), uint64(c[2]), 10)
+	return appendDecimal(append(dst, ':'), uint64(c[2]))
 }
 
 // The first octet of an extended community, with the values that have a text here.
@@ -69,7 +69,7 @@ func AppendExtCommunity(dst []byte, c uint64) []byte {
 		dst = appendLinkBandwidth(dst, c)
 	case extOpaqueLocal:
 		if c>>8 == 0x43_00_00_00_00_00_00 {
-			dst = strconv.AppendUint(append(dst, "validation:"...), c&0xff, 10)
+			dst = appendDecimal(append(dst, "validation:"...), c&0xff)
 		}
 	}
 	if len(dst) == before {
@@ -100,15 +100,15 @@ func appendExtAdmin(dst []byte, c uint64) []byte {
 	case extAS4:
 		return appendPair(dst, c>>16&0xffffffff, c&0xffff)
 	}
-	dst = appendIPv4(dst, uint32(c>>16))
-	return strconv.AppendUint(append(dst, ':'), c&0xffff, 10)
+	dst = appendDotted(dst, uint32(c>>16))
+	return appendDecimal(append(dst, ':'), c&0xffff)
 }
 
 func appendExtOpaque(dst []byte, c uint64) []byte {
 	switch byte(c >> 48) {
 	case 0x06:
 		dst = append(dst, "ospf-route:"...)
-		dst = appendIPv4(dst, uint32(c>>16))
+		dst = appendDotted(dst, uint32(c>>16))
 		dst = append(dst, ':')
 		return appendPair(dst, c>>8&0xff, c&0xff)
 	case 0x0b:
@@ -119,10 +119,10 @@ func appendExtOpaque(dst []byte, c uint64) []byte {
 		if co := c >> 46 & 3; co != 0 {
 			return appendPair(dst, co, c&0xffffffff)
 		}
-		return strconv.AppendUint(dst, c&0xffffffff, 10)
+		return appendDecimal(dst, c&0xffffffff)
 	case 0x0c:
 		if c>>16&0xffffffff == 0 {
-			return strconv.AppendUint(append(dst, "encap:"...), c&0xffff, 10)
+			return appendDecimal(append(dst, "encap:"...), c&0xffff)
 		}
 	}
 	return dst
@@ -135,7 +135,7 @@ func appendLinkBandwidth(dst []byte, c uint64) []byte {
 		return dst
 	}
 	dst = append(dst, "link-bandwidth:"...)
-	dst = strconv.AppendUint(dst, c>>32&0xffff, 10)
+	dst = appendDecimal(dst, c>>32&0xffff)
 	return strconv.AppendFloat(append(dst, ':'), rate, 'f', -1, 32)
 }
 
@@ -153,22 +153,22 @@ func hasTextTwin(list []uint64, c uint64) bool {
 	return slices.Contains(list, extAS2<<56|sub<<48|admin<<32|value)
 }
 
-func appendCommunities(dst []byte, key string, list []uint32) []byte {
+func appendCommunities(dst []byte, k *key, list []uint32) []byte {
 	if len(list) == 0 {
 		return dst
 	}
-	dst = openArray(dst, key)
+	dst = append(k.append(dst), '[')
 	for _, c := range list {
 		dst = append(AppendCommunity(append(dst, '"'), c), '"', ',')
 	}
 	return closeArray(dst)
 }
 
-func appendExtCommunities(dst []byte, key string, list []uint64) []byte {
+func appendExtCommunities(dst []byte, k *key, list []uint64) []byte {
 	if len(list) == 0 {
 		return dst
 	}
-	dst = openArray(dst, key)
+	dst = append(k.append(dst), '[')
 	for _, c := range list {
 		if !hasTextTwin(list, c) {
 			dst = append(AppendExtCommunity(append(dst, '"'), c), '"', ',')
@@ -177,18 +177,18 @@ func appendExtCommunities(dst []byte, key string, list []uint64) []byte {
 	return closeArray(dst)
 }
 
-func appendLargeCommunities(dst []byte, key string, list [][3]uint32) []byte {
+func appendLargeCommunities(dst []byte, k *key, list [][3]uint32) []byte {
 	if len(list) == 0 {
 		return dst
 	}
-	dst = openArray(dst, key)
+	dst = append(k.append(dst), '[')
 	for _, c := range list {
 		dst = append(AppendLargeCommunity(append(dst, '"'), c), '"', ',')
 	}
 	return closeArray(dst)
 }
 
-func appendPair(dst []byte, a, b uint64) []byte {
-	dst = strconv.AppendUint(dst, a, 10)
-	return strconv.AppendUint(append(dst, ':'), b, 10)
+func appendDotted(dst []byte, v uint32) []byte {
+	b, n := room(dst, addrRoom)
+	return b[:putIPv4(b, n, v)]
 }

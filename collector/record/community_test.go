@@ -85,7 +85,8 @@ func TestCommunityText(t *testing.T) {
 
 func TestExtCommunityTextsAppearOnce(t *testing.T) {
 	twoOctets, fourOctets, other := uint64(0x0002_fbf1_00000001), uint64(0x0202_0000fbf1_0001), uint64(0x0202_0000fbf1_0002)
-	got := string(appendExtCommunities(nil, `"c":`, []uint64{twoOctets, fourOctets, other}))
+	k := newKey(`"c":`)
+	got := string(appendExtCommunities(nil, &k, []uint64{twoOctets, fourOctets, other}))
 	if want := `"c":["rt:64497:1","rt:64497:2"]`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

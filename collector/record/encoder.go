@@ -13,7 +13,8 @@ import (
 type Encoder struct {
 	// Set by NewEncoder.
 	slot  int
-	extra ExtraFunc
+	extra bool
+	joins *joinTexts
 
 	// Caches.
 	message  messageKey
@@ -24,15 +25,11 @@ type Encoder struct {
 	src, dst side
 }
 
-// ExtraFunc appends the "extra" object of a flow, braces included, or nothing when the flow has no element without a
-// field of its own. It must append valid JSON; [AppendString] and [AppendAddr] help.
-type ExtraFunc func(dst []byte, r *correlate.Record) []byte
-
 // Option changes an Encoder under construction.
 type Option func(*Encoder)
 
-// WithExtra makes the encoder write "extra" fields. Without it there are none.
-func WithExtra(f ExtraFunc) Option { return func(e *Encoder) { e.extra = f } }
+// WithExtra makes the encoder write the "extra" object: what the data record holds beside the fields of the schema.
+func WithExtra() Option { return func(e *Encoder) { e.extra = true } }
 
 // WithRouteCache sets how many sets of path attributes are kept in their encoded form, per side of the flow. It is
 // rounded up to a power of two; the default is DefaultRouteCache, and below 1 there is no cache.
@@ -48,6 +45,7 @@ func NewEncoder(slot int, opts ...Option) *Encoder {
 	e := &Encoder{
 		slot:  slot,
 		dates: newDateCache(),
+		joins: newJoinTexts(),
 		src:   side{keys: keysOf("src_"), cache: newRouteCache(DefaultRouteCache)},
 		dst:   side{keys: keysOf("dst_"), cache: newRouteCache(DefaultRouteCache)},
 	}
@@ -81,13 +79,12 @@ func (e *Encoder) AppendJSON(dst []byte, r *correlate.Record) []byte {
 	if f.Has&exporterFields != 0 {
 		dst = appendExporterRoute(dst, f)
 	}
-	if e.extra != nil {
-		dst = e.appendExtra(dst, r)
+	if e.extra {
+		dst = e.appendExtra(dst, &f.Record)
 	}
 	dst = e.src.append(dst, &r.Src, &e.dates)
 	dst = e.dst.append(dst, &r.Dst, &e.dates)
-	dst = appendJoin(dst, r)
-	return append(dst, '}')
+	return e.joins.append(dst, r)
 }
 
 // messageKey is all that the identity fields depend on, but for the position.
@@ -110,7 +107,7 @@ func (e *Encoder) appendIdentity(dst []byte, r *correlate.Record) []byte {
 		e.render(key)
 	}
 	dst = append(dst, e.head...)
-	dst = strconv.AppendUint(dst, uint64(f.Position), 10)
+	dst = appendDecimal(dst, uint64(f.Position))
 	return append(dst, e.identity...)
 }
 
@@ -118,40 +115,27 @@ func (e *Encoder) appendIdentity(dst []byte, r *correlate.Record) []byte {
 func (e *Encoder) render(k messageKey) {
 	e.message, e.rendered = k, true
 
-	b := append(e.head[:0], `{"type":"`+Type+`","schema":`+SchemaText+`,"record_id":"`...)
-	b = strconv.AppendUint(b, uint64(k.domain), 10)
+	b := append(e.head[:0], `{"type":"`+Type+`","schema":`+SchemaText...)
+	b = appendDecimal(keyRecordID.append(b), uint64(k.domain))
 	b = append(b, '-')
 	b = strconv.AppendInt(b, floorDiv(k.exportTime, nanosPerSecond), 10)
-	b = append(b, '-')
-	b = strconv.AppendUint(b, uint64(k.sequence), 10)
+	b = appendDecimal(append(b, '-'), uint64(k.sequence))
 	e.head = append(b, '-')
 
 	b = append(e.identity[:0], '"')
-	b = appendAddr(b, `,"device":`, k.device)
-	b = appendText(b, `,"device_name":`, k.name)
-	b = appendAddr(b, `,"exporter_addr":`, k.exporter)
-	b = strconv.AppendInt(append(b, `,"slot":`...), int64(e.slot), 10)
-	b = e.dates.append(b, `,"time_received":"`, k.received)
-	b = e.dates.append(b, `,"time_exported":"`, k.exportTime)
+	b = appendAddr(b, &keyDevice, k.device)
+	b = appendText(b, &keyDeviceName, k.name)
+	b = appendAddr(b, &keyExporterAddr, k.exporter)
+	b = strconv.AppendInt(keySlot.append(b), int64(e.slot), 10)
+	b = e.dates.append(b, &keyTimeReceived, k.received)
+	b = e.dates.append(b, &keyTimeExported, k.exportTime)
 	switch k.version {
 	case ipfix.VersionIPFIX:
-		b = append(b, `,"flow_protocol":"ipfix"`...)
+		b = appendWord(b, &keyFlowProtocol, "ipfix")
 	case ipfix.VersionNetFlow9:
-		b = append(b, `,"flow_protocol":"netflow_v9"`...)
+		b = appendWord(b, &keyFlowProtocol, "netflow_v9")
 	}
-	b = appendUint(b, `,"observation_domain_id":`, uint64(k.domain))
-	b = appendUint(b, `,"sequence_num":`, uint64(k.sequence))
-	e.identity = appendUint(b, `,"template_id":`, uint64(k.template))
-}
-
-// appendExtra adds the "extra" field if its writer has anything to say.
-func (e *Encoder) appendExtra(dst []byte, r *correlate.Record) []byte {
-	const key = `,"extra":`
-	before := len(dst)
-	dst = append(dst, key...)
-	dst = e.extra(dst, r)
-	if len(dst) == before+len(key) {
-		return dst[:before]
-	}
-	return dst
+	b = appendUint(b, &keyObservationDomainID, uint64(k.domain))
+	b = appendUint(b, &keySequenceNum, uint64(k.sequence))
+	e.identity = appendUint(b, &keyTemplateID, uint64(k.template))
 }

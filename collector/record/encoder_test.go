@@ -175,19 +175,6 @@ func TestRouteCacheBounds(t *testing.T) {
 	}
 }
 
-func TestExtra(t *testing.T) {
-	text := `{"33.7":1}`
-	e := NewEncoder(0, WithExtra(func(dst []byte, _ *correlate.Record) []byte { return append(dst, text...) }))
-	got := decode(t, e.AppendJSON(nil, example()))
-	if want := map[string]any{"33.7": json.Number("1")}; !reflect.DeepEqual(got["extra"], want) {
-		t.Errorf("got %v, want %v", got["extra"], want)
-	}
-	text = ""
-	if got := decode(t, e.AppendJSON(nil, example())); got["extra"] != nil {
-		t.Errorf("got %v without anything to say", got["extra"])
-	}
-}
-
 func TestGolden(t *testing.T) {
 	bare := &correlate.Record{
 		Device: netip.MustParseAddr("2001:db8::1"), Exporter: netip.MustParseAddr("2001:db8::1"),

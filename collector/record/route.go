@@ -1,31 +1,36 @@
 package record
 
 import (
-	"net/netip"
-	"strconv"
-
 	"github.com/telcol/telcol/correlate"
 	"github.com/telcol/telcol/correlate/rib"
 )
 
-// sideKeys are the field names of one side of a flow, each with the punctuation around it.
+// sideKeys are the keys of one side of a flow.
 type sideKeys struct {
-	prefix, as, peerAS, asPath, asSet       string
-	communities, extCommunities, largeComms string
-	nextHop, localPref, med, origin         string
-	rib, bgpPeer, pathID, routeTime         string
+	prefix, as, peerAS, asPath, asSet       key
+	communities, extCommunities, largeComms key
+	nextHop, localPref, med, origin         key
+	rib, bgpPeer, pathID, routeTime         key
 }
 
 func keysOf(prefix string) sideKeys {
-	number := func(name string) string { return `,"` + prefix + name + `":` }
-	text := func(name string) string { return `,"` + prefix + name + `":"` }
 	return sideKeys{
-		prefix: number("prefix"), as: number("as"), peerAS: number("peer_as"),
-		asPath: number("as_path"), asSet: number("as_set"),
-		communities: number("communities"), extCommunities: number("ext_communities"),
-		largeComms: number("large_communities"),
-		nextHop:    number("next_hop"), localPref: number("local_pref"), med: number("med"), origin: text("origin"),
-		rib: text("rib"), bgpPeer: number("bgp_peer"), pathID: number("path_id"), routeTime: text("route_time"),
+		prefix:         numberKey(prefix + "prefix"),
+		as:             numberKey(prefix + "as"),
+		peerAS:         numberKey(prefix + "peer_as"),
+		asPath:         numberKey(prefix + "as_path"),
+		asSet:          numberKey(prefix + "as_set"),
+		communities:    numberKey(prefix + "communities"),
+		extCommunities: numberKey(prefix + "ext_communities"),
+		largeComms:     numberKey(prefix + "large_communities"),
+		nextHop:        numberKey(prefix + "next_hop"),
+		localPref:      numberKey(prefix + "local_pref"),
+		med:            numberKey(prefix + "med"),
+		origin:         textKey(prefix + "origin"),
+		rib:            textKey(prefix + "rib"),
+		bgpPeer:        numberKey(prefix + "bgp_peer"),
+		pathID:         numberKey(prefix + "path_id"),
+		routeTime:      textKey(prefix + "route_time"),
 	}
 }
 
@@ -41,17 +46,17 @@ func (s *side) append(dst []byte, v *correlate.Side, dates *dateCache) []byte {
 		return dst
 	}
 	m := &v.Match
-	dst = appendPrefix(dst, s.keys.prefix, m.Prefix)
+	dst = appendPrefix(dst, &s.keys.prefix, m.Prefix)
 	if m.Attrs != nil {
 		dst = s.appendAttrs(dst, m)
 	}
-	dst = appendWord(dst, s.keys.rib, m.View.String())
-	dst = appendAddr(dst, s.keys.bgpPeer, m.Peer)
+	dst = appendWord(dst, &s.keys.rib, m.View.String())
+	dst = appendAddr(dst, &s.keys.bgpPeer, m.Peer)
 	if m.HasPathID {
-		dst = appendUint(dst, s.keys.pathID, uint64(m.PathID))
+		dst = appendUint(dst, &s.keys.pathID, uint64(m.PathID))
 	}
 	if m.Time != 0 {
-		dst = dates.append(dst, s.keys.routeTime, m.Time)
+		dst = dates.append(dst, &s.keys.routeTime, m.Time)
 	}
 	return dst
 }
@@ -72,22 +77,22 @@ func (s *side) appendAttrs(dst []byte, m *rib.Match) []byte {
 
 func (s *side) renderAttrs(dst []byte, a *rib.Attrs) []byte {
 	if n := len(a.ASPath); n > 0 {
-		dst = appendUint(dst, s.keys.as, uint64(a.ASPath[n-1]))
-		dst = appendUint(dst, s.keys.peerAS, uint64(a.ASPath[0]))
+		dst = appendUint(dst, &s.keys.as, uint64(a.ASPath[n-1]))
+		dst = appendUint(dst, &s.keys.peerAS, uint64(a.ASPath[0]))
 	}
-	dst = appendNumbers(dst, s.keys.asPath, a.ASPath)
+	dst = appendNumbers(dst, &s.keys.asPath, a.ASPath)
 	if len(a.ASSet) > 0 {
-		dst = appendNumbers(dst, s.keys.asSet, a.ASSet)
+		dst = appendNumbers(dst, &s.keys.asSet, a.ASSet)
 	}
-	dst = appendCommunities(dst, s.keys.communities, a.Communities)
-	dst = appendExtCommunities(dst, s.keys.extCommunities, a.ExtCommunities)
-	dst = appendLargeCommunities(dst, s.keys.largeComms, a.LargeCommunities)
-	dst = appendAddr(dst, s.keys.nextHop, a.NextHop)
+	dst = appendCommunities(dst, &s.keys.communities, a.Communities)
+	dst = appendExtCommunities(dst, &s.keys.extCommunities, a.ExtCommunities)
+	dst = appendLargeCommunities(dst, &s.keys.largeComms, a.LargeCommunities)
+	dst = appendAddr(dst, &s.keys.nextHop, a.NextHop)
 	if a.HasLocalPref {
-		dst = appendUint(dst, s.keys.localPref, uint64(a.LocalPref))
+		dst = appendUint(dst, &s.keys.localPref, uint64(a.LocalPref))
 	}
 	if a.HasMED {
-		dst = appendUint(dst, s.keys.med, uint64(a.MED))
+		dst = appendUint(dst, &s.keys.med, uint64(a.MED))
 	}
 	if a.HasOrigin {
 		dst = s.appendOrigin(dst, a.Origin)
@@ -99,41 +104,32 @@ func (s *side) renderAttrs(dst []byte, a *rib.Attrs) []byte {
 func (s *side) appendOrigin(dst []byte, origin uint8) []byte {
 	switch origin {
 	case rib.OriginIGP:
-		return appendWord(dst, s.keys.origin, "igp")
+		return appendWord(dst, &s.keys.origin, "igp")
 	case rib.OriginEGP:
-		return appendWord(dst, s.keys.origin, "egp")
+		return appendWord(dst, &s.keys.origin, "egp")
 	case rib.OriginIncomplete:
-		return appendWord(dst, s.keys.origin, "incomplete")
+		return appendWord(dst, &s.keys.origin, "incomplete")
 	}
 	return dst
 }
 
-// appendJoin says how the join went.
-func appendJoin(dst []byte, r *correlate.Record) []byte {
-	if r.Src.Join != correlate.JoinNone {
-		dst = appendWord(dst, `,"join_src":"`, r.Src.Join.String())
+// appendRD writes a route distinguisher as [rib.RD.String] does.
+func appendRD(dst []byte, k *key, rd rib.RD) []byte {
+	b, n := k.open(dst)
+	n = putUint(b, n, uint64(rd>>48))
+	b[n] = ':'
+	adminBits, valueBits := 32, 16
+	if rd>>48 == 0 {
+		adminBits, valueBits = 16, 32
 	}
-	if r.Dst.Join != correlate.JoinNone {
-		dst = appendWord(dst, `,"join_dst":"`, r.Dst.Join.String())
+	admin := uint64(rd) << 16 >> (64 - adminBits)
+	if rd>>48 == 1 {
+		n = putIPv4(b, n+1, uint32(admin))
+	} else {
+		n = putUint(b, n+1, admin)
 	}
-	dst = appendWord(dst, `,"rib_state":"`, r.RIB.String())
-	switch {
-	case r.Src.Join == correlate.JoinNone && r.Dst.Join == correlate.JoinNone:
-		return dst
-	case r.AsOfFlowEnd:
-		return append(dst, `,"join_as_of":"flow-end"`...)
-	}
-	return append(dst, `,"join_as_of":"now"`...)
-}
-
-func appendPrefix(dst []byte, key string, p netip.Prefix) []byte {
-	if !p.IsValid() {
-		return dst
-	}
-	dst = append(dst, key...)
-	dst = append(dst, '"')
-	dst = appendIP(dst, p.Addr())
-	dst = append(dst, '/')
-	dst = strconv.AppendUint(dst, uint64(p.Bits()), 10)
-	return append(dst, '"')
+	b[n] = ':'
+	n = putUint(b, n+1, uint64(rd)&(1<<valueBits-1))
+	b[n] = '"'
+	return b[:n+1]
 }

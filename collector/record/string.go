@@ -5,10 +5,8 @@ import "unicode/utf8"
 // AppendString appends s as a JSON string with its quotes. Octets that are not UTF-8 become U+FFFD, one each.
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
-	for i := range len(s) {
-		if !plain[s[i]] {
-			return append(appendEscaped(dst, s, i), '"')
-		}
+	if n := plainPrefix(s); n < len(s) {
+		return append(appendEscaped(dst, s, n), '"')
 	}
 	return append(append(dst, s...), '"')
 }
@@ -20,6 +18,27 @@ var plain = func() (t [256]bool) {
 	}
 	return t
 }()
+
+// plainPrefix counts the leading octets that are plain, eight at a time as far as it goes.
+func plainPrefix(s string) int {
+	const ones, highs = 0x01_01_01_01_01_01_01_01, 0x80_80_80_80_80_80_80_80
+	n := 0
+	for ; len(s)-n >= 8; n += 8 {
+		w := s[n : n+8]
+		x := uint64(w[0]) | uint64(w[1])<<8 | uint64(w[2])<<16 | uint64(w[3])<<24 |
+			uint64(w[4])<<32 | uint64(w[5])<<40 | uint64(w[6])<<48 | uint64(w[7])<<56
+		quote, backslash := x^('"'*ones), x^('\\'*ones)
+		// A borrow or a high bit shows that an octet is below the blank, is zero after the exclusive or, or is not
+		// ASCII. It may also strike the octet behind such a one, which changes nothing: the eight are not plain.
+		if ((x-' '*ones)|(quote-ones)|(backslash-ones)|x)&highs != 0 {
+			break
+		}
+	}
+	for n < len(s) && plain[s[n]] {
+		n++
+	}
+	return n
+}
 
 // appendEscaped writes s, whose first n octets are plain, without quotes.
 func appendEscaped(dst []byte, s string, n int) []byte {

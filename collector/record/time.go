@@ -1,6 +1,7 @@
 package record
 
 import (
+	"encoding/binary"
 	"math"
 	"time"
 )
@@ -17,8 +18,15 @@ type dateCache struct {
 }
 
 type cachedDate struct {
-	day  int64    // since 1970-01-01
-	text [11]byte // "2006-01-02T"
+	day  int64  // since 1970-01-01
+	text uint64 // "2006-01-"
+	rest uint32 // "02T" and a zero
+}
+
+func (d *cachedDate) set(day int64) {
+	var b [12]byte
+	time.Unix(day*secondsPerDay, 0).UTC().AppendFormat(b[:0], "2006-01-02T")
+	d.day, d.text, d.rest = day, binary.LittleEndian.Uint64(b[:]), binary.LittleEndian.Uint32(b[8:])
 }
 
 func newDateCache() dateCache {
@@ -29,42 +37,31 @@ func newDateCache() dateCache {
 	return c
 }
 
-// append writes Unix nanoseconds as RFC 3339 in UTC with nine digits of fraction and the closing quote; key ends with
+// append writes Unix nanoseconds as RFC 3339 in UTC with nine digits of fraction and the closing quote; the key has
 // the opening one. All of int64 lies between the years 1677 and 2262.
-func (c *dateCache) append(dst []byte, key string, nanos int64) []byte {
+func (c *dateCache) append(dst []byte, k *key, nanos int64) []byte {
 	seconds := floorDiv(nanos, nanosPerSecond)
 	day := floorDiv(seconds, secondsPerDay)
 	date := &c.days[day&int64(len(c.days)-1)]
 	if date.day != day {
-		date.day = day
-		time.Unix(day*secondsPerDay, 0).UTC().AppendFormat(date.text[:0], "2006-01-02T")
+		date.set(day)
 	}
-	dst = append(dst, key...)
-	n := len(dst)
-	dst = append(dst, `2006-01-02T15:04:05.000000000Z"`...)
-	t := dst[n : n+31]
-	copy(t, date.text[:])
-	ofDay := uint32(seconds - day*secondsPerDay)
-	putPair(t[11:13], ofDay/3600)
-	putPair(t[14:16], ofDay/60%60)
-	putPair(t[17:19], ofDay%60)
+	b, n := k.open(dst)
+	t := b[n : n+32]
+	binary.LittleEndian.PutUint64(t, date.text)
+	binary.LittleEndian.PutUint32(t[8:], date.rest)
+	second := uint32(seconds - day*secondsPerDay)
+	putPair(t[11:], second/3600)
+	t[13] = ':'
+	putPair(t[14:], second/60%60)
+	t[16] = ':'
+	putPair(t[17:], second%60)
+	t[19] = '.'
 	fraction := uint32(nanos - seconds*nanosPerSecond)
-	if fraction == 0 {
-		return dst
-	}
 	t[20] = '0' + byte(fraction/100_000_000)
-	high, low := fraction/10_000%10_000, fraction%10_000
-	putPair(t[21:23], high/100)
-	putPair(t[23:25], high%100)
-	putPair(t[25:27], low/100)
-	putPair(t[27:29], low%100)
-	return dst
-}
-
-// putPair writes v, which is below 100, as two digits.
-func putPair(b []byte, v uint32) {
-	_ = b[1]
-	b[0], b[1] = '0'+byte(v/10), '0'+byte(v%10)
+	binary.LittleEndian.PutUint64(t[21:], eightDigits(fraction%100_000_000)|asciiZeros)
+	t[29], t[30] = 'Z', '"'
+	return b[:n+31]
 }
 
 // floorDiv divides and rounds down, also below zero.

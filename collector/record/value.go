@@ -1,57 +1,30 @@
 package record
 
-import (
-	"net/netip"
-	"strconv"
-)
+import "slices"
 
-// Every helper takes the field's name with the punctuation around it and appends name and value. Those of optional
-// values append nothing when there is none.
+// Every helper takes the field's key and appends key and value. Those of optional values append nothing when there is
+// none.
 
-func appendUint(dst []byte, key string, v uint64) []byte {
-	return strconv.AppendUint(append(dst, key...), v, 10)
+// room makes sure that size octets can be written behind dst, at b[n:].
+func room(dst []byte, size int) (b []byte, n int) {
+	n = len(dst)
+	if cap(dst)-n < size {
+		dst = slices.Grow(dst, size)
+	}
+	return dst[:n+size], n
 }
 
-// appendWord writes a word of ours, which needs no escaping; key ends with the opening quote.
-func appendWord(dst []byte, key, word string) []byte {
-	dst = append(append(dst, key...), word...)
+// appendWord writes a word of ours, which needs no escaping; the key has the opening quote.
+func appendWord(dst []byte, k *key, word string) []byte {
+	dst = append(k.append(dst), word...)
 	return append(dst, '"')
 }
 
-func appendText(dst []byte, key, text string) []byte {
+func appendText(dst []byte, k *key, text string) []byte {
 	if text == "" {
 		return dst
 	}
-	return AppendString(append(dst, key...), text)
-}
-
-func appendAddr(dst []byte, key string, a netip.Addr) []byte {
-	if !a.IsValid() {
-		return dst
-	}
-	return AppendAddr(append(dst, key...), a)
-}
-
-func appendNumbers(dst []byte, key string, list []uint32) []byte {
-	dst = openArray(dst, key)
-	for _, v := range list {
-		dst = append(strconv.AppendUint(dst, uint64(v), 10), ',')
-	}
-	return closeArray(dst)
-}
-
-func appendAddrs(dst []byte, key string, list []netip.Addr) []byte {
-	dst = openArray(dst, key)
-	for _, a := range list {
-		if a.IsValid() {
-			dst = append(AppendAddr(dst, a), ',')
-		}
-	}
-	return closeArray(dst)
-}
-
-func openArray(dst []byte, key string) []byte {
-	return append(append(dst, key...), '[')
+	return AppendString(k.append(dst), text)
 }
 
 // closeArray turns the comma behind the last element into the bracket, or closes an empty array.
@@ -63,9 +36,9 @@ func closeArray(dst []byte) []byte {
 	return append(dst, ']')
 }
 
-// appendMAC writes a quoted MAC address; key ends with the opening quote.
-func appendMAC(dst []byte, key string, mac [6]byte) []byte {
-	return append(appendColons(append(dst, key...), mac), '"')
+// appendMAC writes a MAC address; the key has the opening quote.
+func appendMAC(dst []byte, k *key, mac [6]byte) []byte {
+	return append(appendColons(k.append(dst), mac), '"')
 }
 
 func appendColons(dst []byte, mac [6]byte) []byte {
@@ -74,15 +47,6 @@ func appendColons(dst []byte, mac [6]byte) []byte {
 			dst = append(dst, ':')
 		}
 		dst = append(dst, hexDigits[b>>4], hexDigits[b&15])
-	}
-	return dst
-}
-
-const hexDigits = "0123456789abcdef"
-
-func appendHex64(dst []byte, v uint64) []byte {
-	for shift := 60; shift >= 0; shift -= 4 {
-		dst = append(dst, hexDigits[v>>shift&15])
 	}
 	return dst
 }

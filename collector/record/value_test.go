@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"math"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/telcol/telcol/correlate/rib"
 )
 
 func TestAddr(t *testing.T) {
@@ -23,6 +26,43 @@ func TestAddr(t *testing.T) {
 	}
 }
 
+func TestRD(t *testing.T) {
+	r := newRandom(4)
+	k := textKey("rd")
+	for range 2000 {
+		rd := rib.RD(r.Uint64() >> r.IntN(64))
+		if r.chance(80) {
+			rd = rd<<16>>16 | rib.RD(r.IntN(4))<<48
+		}
+		if got, want := string(appendRD(nil, &k, rd)), `,"rd":"`+rd.String()+`"`; got != want {
+			t.Fatalf("got %s, want %s", got, want)
+		}
+	}
+}
+
+// TestRoom writes every field of bounded length into slices with little room, none and none at all.
+func TestRoom(t *testing.T) {
+	long := newKey(strings.Repeat("k", maxKey))
+	dates := newDateCache()
+	a := netip.MustParseAddr("1111:2222:3333:4444:5555:6666:7777:8888")
+	for capacity := range 2 * fieldRoom {
+		for _, got := range [][]byte{
+			appendUint(make([]byte, 0, capacity), &long, math.MaxUint64),
+			appendAddr(make([]byte, 0, capacity), &long, a),
+			appendAddr(make([]byte, 0, capacity), &long, netip.MustParseAddr("::ffff:255.255.255.255")),
+			appendPrefix(make([]byte, 0, capacity), &long, netip.PrefixFrom(a, 128)),
+			dates.append(make([]byte, 0, capacity), &long, math.MaxInt64),
+			appendRD(make([]byte, 0, capacity), &long, math.MaxUint64),
+			appendMAC(make([]byte, 0, capacity), &long, [6]byte{}),
+			AppendAddr(append(make([]byte, 0, capacity+maxKey), long.append(nil)...), a),
+		} {
+			if len(got) <= maxKey || string(got[:maxKey]) != strings.Repeat("k", maxKey) {
+				t.Fatalf("with room for %d: got %q", capacity, got)
+			}
+		}
+	}
+}
+
 func FuzzAddr(f *testing.F) {
 	for _, s := range []string{"::", "2001:db8::1:0:0:1", "::ffff:10.0.0.1", "1:2:3:4:5:6:7:8"} {
 		b := netip.MustParseAddr(s).As16()
@@ -34,7 +74,7 @@ func FuzzAddr(f *testing.F) {
 		if !ok {
 			return
 		}
-		if got := string(appendIP(nil, a)); got != a.String() {
+		if got := string(AppendAddr(nil, a)); got != `"`+a.String()+`"` {
 			t.Errorf("got %s, want %s", got, a)
 		}
 	})
@@ -49,7 +89,7 @@ func TestTime(t *testing.T) {
 	}
 	for range 2 { // once from the calendar, once from the cache
 		for _, nanos := range times {
-			got := string(dates.append(nil, `"`, nanos))
+			got := string(dates.append(nil, &keyQuote, nanos))
 			want := time.Unix(0, nanos).UTC().Format(`"2006-01-02T15:04:05.000000000Z"`)
 			if got != want {
 				t.Fatalf("%d: got %s, want %s", nanos, got, want)
