@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -95,18 +96,23 @@ func (e *SlotTakenError) Is(target error) bool { return target == ErrSlotTaken }
 type PortInUseError struct {
 	Listener Listener
 	Addr     netip.AddrPort
+	Group    string  // another steering group, if that is what it is
 	Owners   []Owner // as far as they can be seen from here
 }
 
 func (e *PortInUseError) Error() string {
-	if len(e.Owners) == 0 {
-		return fmt.Sprintf("%s %s is in use by another user or program", e.Listener.Proto, e.Addr)
-	}
 	names := make([]string, len(e.Owners))
 	for i, o := range e.Owners {
 		names[i] = o.String()
 	}
-	return fmt.Sprintf("%s %s is in use by %s", e.Listener.Proto, e.Addr, strings.Join(names, ", "))
+	who := strings.Join(slices.Compact(names), ", ")
+	switch {
+	case e.Group != "":
+		who = fmt.Sprintf("steering group %q: %s", e.Group, who)
+	case who == "":
+		who = "another user or program"
+	}
+	return fmt.Sprintf("%s %s is in use by %s", e.Listener.Proto, e.Addr, who)
 }
 
 // Is reports whether target is [ErrPortInUse].

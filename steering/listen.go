@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -89,6 +90,9 @@ func (g *Group) join(ctx context.Context, l Listener, slot int, open func(prog i
 	if err := g.checkFree(e, slot); err != nil {
 		return err
 	}
+	if err := g.pins.checkRivals(l); err != nil {
+		return err
+	}
 	prog, err := g.pins.openProgram(l)
 	if err != nil {
 		return err
@@ -135,8 +139,55 @@ func (g *Group) enter(ctx context.Context, slot int) (*dirLock, error) {
 	return lock, nil
 }
 
-// listenError names the culprits when the port is not ours.
+// checkRivals refuses a port that another group's workers hold in this network
+// namespace. The kernel would let sockets of the same user in, and our program
+// would take the rival's place.
+func (p pins) checkRivals(l Listener) error {
+	names, err := List(p.root)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		rival := pins{p.root, name}
+		if name == p.name {
+			continue
+		}
+		if owners := rival.holders(l); len(owners) > 0 {
+			return &PortInUseError{Listener: l, Group: name, Owners: owners}
+		}
+	}
+	return nil
+}
+
+// holders returns who holds slots on the listener in this network namespace. What
+// cannot be read belongs to another user, whose port the kernel guards.
+func (p pins) holders(l Listener) []Owner {
+	e, err := p.openEndpoint(l)
+	if err != nil {
+		return nil
+	}
+	defer e.close()
+	socks, err := sockets(l)
+	if err != nil || len(socks) == 0 {
+		return nil
+	}
+	held, err := e.cookies(MaxSlots)
+	if err != nil {
+		return nil
+	}
+	return ownersOf(slices.DeleteFunc(socks, func(s socketInfo) bool {
+		return !slices.Contains(held, s.cookie)
+	}))
+}
+
+// listenError adds what a message needs, and the culprits when the port is not
+// ours.
 func (g *Group) listenError(err error, l Listener, addr netip.AddrPort) error {
+	var used *PortInUseError
+	if errors.As(err, &used) {
+		used.Addr = addr
+		return err
+	}
 	if errors.Is(err, unix.EADDRINUSE) {
 		return &PortInUseError{Listener: l, Addr: addr, Owners: ownersOfPort(l)}
 	}

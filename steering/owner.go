@@ -43,14 +43,19 @@ func ownerOf(l Listener, cookie uint64) Owner {
 // ownersOfPort finds the processes that have sockets on the listener's port.
 func ownersOfPort(l Listener) []Owner {
 	socks, _ := sockets(l)
-	var cookies []uint64
-	for _, s := range socks {
-		cookies = append(cookies, s.cookie)
+	return ownersOf(socks)
+}
+
+// ownersOf names the owners of sockets, in their order.
+func ownersOf(socks []socketInfo) []Owner {
+	cookies := make([]uint64, len(socks))
+	for i, s := range socks {
+		cookies[i] = s.cookie
 	}
 	byCookie := owners(cookies, socks)
-	var found []Owner
-	for _, c := range cookies {
-		found = append(found, byCookie[c])
+	found := make([]Owner, len(socks))
+	for i, c := range cookies {
+		found[i] = byCookie[c]
 	}
 	return found
 }

@@ -1,6 +1,9 @@
 package steering
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // SlotCounters counts what a listener decided for one slot.
 type SlotCounters struct {
@@ -69,6 +72,16 @@ type Status struct {
 	Aliases    int          `json:"aliases"`
 	Slots      []SlotStatus `json:"slots"` // indexed by slot
 	Listeners  []Counters   `json:"listeners"`
+	// Strangers are sockets on the group's ports that hold no slot: workers about
+	// to claim one, or programs that do not belong there. One that is bound to a
+	// narrower address than the group, 0.0.0.0 beside [::], takes its traffic.
+	Strangers []Stranger `json:"strangers,omitempty"`
+}
+
+// Stranger is a socket on a group's port that holds no slot.
+type Stranger struct {
+	Listener Listener `json:"listener"`
+	Owner    Owner    `json:"owner"`
 }
 
 // Unreadable returns the sum of packets without a source address.
@@ -114,7 +127,7 @@ func (g *Group) Status() (*Status, error) {
 		Group: g.pins.name, Root: g.pins.root, Generation: t.generation,
 		Aliases: len(t.aliases), Listeners: counters,
 	}
-	owned, err := g.owners(counters, t.slots)
+	owned, err := g.owners(st, t.slots)
 	if err != nil {
 		return nil, err
 	}
@@ -143,31 +156,29 @@ func (s *SlotStatus) add(l SlotListener) {
 	}
 }
 
-// owners returns, per listener and slot, who holds it.
-func (g *Group) owners(listeners []Counters, slots int) ([][]*Owner, error) {
+// owners returns, per listener and slot, who holds it, and notes the strangers.
+func (g *Group) owners(st *Status, slots int) ([][]*Owner, error) {
 	var (
-		held    = make([][]uint64, len(listeners))
-		socks   []socketInfo
+		held    = make([][]uint64, len(st.Listeners))
+		socks   = make([][]socketInfo, len(st.Listeners))
 		cookies []uint64
 	)
-	for i, c := range listeners {
+	for i, c := range st.Listeners {
 		e, err := g.endpoint(c.Listener)
 		if err != nil {
 			return nil, err
 		}
-		for slot := range slots {
-			cookie, err := e.cookie(slot)
-			if err != nil {
-				return nil, err
-			}
-			held[i] = append(held[i], cookie)
-			cookies = append(cookies, cookie)
+		if held[i], err = e.cookies(slots); err != nil {
+			return nil, err
 		}
-		found, _ := sockets(c.Listener) // without it owners have no names
-		socks = append(socks, found...)
+		cookies = append(cookies, held[i]...)
+		socks[i], _ = sockets(c.Listener) // without it owners have no names
+		for _, s := range socks[i] {
+			cookies = append(cookies, s.cookie)
+		}
 	}
-	names := owners(cookies, socks)
-	all := make([][]*Owner, len(listeners))
+	names := owners(cookies, slices.Concat(socks...))
+	all := make([][]*Owner, len(held))
 	for i := range held {
 		all[i] = make([]*Owner, slots)
 		for slot, cookie := range held[i] {
@@ -175,6 +186,23 @@ func (g *Group) owners(listeners []Counters, slots int) ([][]*Owner, error) {
 				o := names[cookie]
 				all[i][slot] = &o
 			}
+		}
+		for _, s := range socks[i] {
+			if !slices.Contains(held[i], s.cookie) {
+				st.Strangers = append(st.Strangers, Stranger{st.Listeners[i].Listener, names[s.cookie]})
+			}
+		}
+	}
+	return all, nil
+}
+
+// cookies returns the cookies of the first slots' sockets, 0 where there is none.
+func (e *endpoint) cookies(slots int) ([]uint64, error) {
+	all := make([]uint64, slots)
+	for slot := range all {
+		var err error
+		if all[slot], err = e.cookie(slot); err != nil {
+			return nil, err
 		}
 	}
 	return all, nil

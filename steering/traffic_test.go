@@ -44,12 +44,13 @@ func newGroup(t *testing.T, slots int) (*Group, uint16) {
 
 func anyAddr(port uint16) netip.AddrPort { return netip.AddrPortFrom(netip.IPv6Unspecified(), port) }
 
-// target is where a device sends to: the loopback address of its family.
+// target is where a device sends to. With IPv6 that is its own address: a reply
+// from a socket bound to [::] has to come from where the device sent to.
 func target(device netip.Addr, port uint16) netip.AddrPort {
 	if device.Is4() {
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port)
 	}
-	return netip.AddrPortFrom(netip.IPv6Loopback(), port)
+	return netip.AddrPortFrom(device, port)
 }
 
 // place is an in-process worker: the sockets of one slot.
