@@ -45,6 +45,7 @@ type arena struct {
 	slots
 	chunks []chunk
 	width  int // octets of an address: 4 or 16
+	held   int // chunks with storage
 }
 
 type chunk struct {
@@ -79,6 +80,7 @@ func (a *arena) add(e entry, p netip.Prefix) uint32 {
 		if len(a.chunks) == 1 {
 			n = firstChunk
 		}
+		a.held++
 		c.ents = make([]entry, 0, n)
 		c.addr = make([]byte, 0, n*a.width)
 	}
@@ -106,8 +108,12 @@ func putAddr(b []byte, addr netip.Addr, width int) {
 func (a *arena) remove(i uint32) {
 	if a.free(i) {
 		a.chunks[i>>chunkShift] = chunk{}
+		a.held--
 	}
 }
+
+// sparse reports whether so much of the storage is unused that moving entries together is worth it.
+func (a *arena) sparse() bool { return a.held > 4 && a.used < a.held*chunkSize/3 }
 
 // bytes returns the memory held.
 func (a *arena) bytes() int {

@@ -214,6 +214,7 @@ func (r *RIB) Withdraw(s SourceID, vrf RD, p netip.Prefix, pathID uint32, hasPat
 				r.unlink(t, p, i)
 				r.count(f, -1)
 				r.stats.Withdrawn++
+				r.shrink(t)
 				return true
 			}
 		}

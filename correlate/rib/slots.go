@@ -25,13 +25,14 @@ type slotMap struct {
 	n      uint16
 	hint   uint8 // no word before it has a free bit
 	listed bool  // in slots.open
+	leave  bool  // to be emptied: nothing new goes here
 }
 
 // alloc takes a free index. Within a chunk the lowest free one is taken, so storage can grow by appending.
 func (s *slots) alloc() uint32 {
 	for len(s.open) > 0 {
 		c := s.open[len(s.open)-1]
-		if m := &s.maps[c]; m.n < chunkSize {
+		if m := &s.maps[c]; m.n < chunkSize && !m.leave {
 			s.used++
 			return c<<chunkShift | m.take()
 		}
@@ -64,16 +65,27 @@ func (s *slots) free(i uint32) bool {
 	m.n--
 	m.hint = min(m.hint, w)
 	s.used--
-	if !m.listed {
+	m.leave = m.leave && m.n > 0
+	if !m.listed && !m.leave {
 		m.listed = true
 		s.open = append(s.open, c)
 	}
 	return m.n == 0
 }
 
+// evacuate tells whether what is in i's chunk should move, because the chunk is less than half full. If so, nothing new
+// goes into it until it is empty.
+func (s *slots) evacuate(i uint32) bool {
+	m := &s.maps[i>>chunkShift]
+	if !m.leave && m.n < chunkSize/2 {
+		m.leave = true
+	}
+	return m.leave
+}
+
 // next returns the first index in use that is not before i, or none.
 func (s *slots) next(i uint32) uint32 {
-	for c := i >> chunkShift; c < uint32(len(s.maps)); c++ {
+	for c := i >> chunkShift; int(c) < len(s.maps); c++ {
 		m := &s.maps[c]
 		if m.n > 0 {
 			for w := i & chunkMask >> 6; w < chunkSize/64; w++ {

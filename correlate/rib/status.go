@@ -97,11 +97,15 @@ func (r *RIB) Peers() iter.Seq[PeerStatus] {
 func (r *RIB) Tables() iter.Seq[TableStatus] {
 	return func(yield func(TableStatus) bool) {
 		for _, t := range r.tables {
-			if !yield(TableStatus{VRF: t.vrf, View: t.view, IPv6: t.six, Routes: t.live, Prefixes: t.trie.Size()}) {
+			if !yield(t.status()) {
 				return
 			}
 		}
 	}
+}
+
+func (t *table) status() TableStatus {
+	return TableStatus{VRF: t.vrf, View: t.view, IPv6: t.six, Routes: t.live, Prefixes: t.trie.Size()}
 }
 
 // trieBytes is what a prefix takes in the trie, measured on tables of the Internet's shape.

@@ -21,6 +21,7 @@ type table struct {
 	dirty    bool   // in RIB.dirty
 	unsorted bool   // the decision process has got new inputs: chains may have to be put in order again
 	cursor   uint32 // where the clean-up goes on
+	compact  bool   // the clean-up makes another pass, to empty the chunks that are nearly so
 
 	state      State // of the sources that feed it, as of epoch
 	stateEpoch uint64
@@ -100,7 +101,8 @@ func (r *RIB) drop(t *table) {
 		r.graves = append(r.graves, t.arena)
 	}
 	r.dead -= t.dead
-	t.dirty = false
+	t.dirty = false // it may still be in the list, which must not hold its memory
+	t.trie, t.arena = bart.Table[uint32]{}, arena{}
 }
 
 // ordered reports whether all chains of the table have only live entries and begin with the best of them.

@@ -93,6 +93,7 @@ func (r *RIB) exhume(budget int) int {
 			budget--
 		}
 		if a.maps[c].n == 0 {
+			a.chunks[c] = chunk{}
 			a.chunks = a.chunks[:c]
 			a.maps = a.maps[:c]
 		}
@@ -104,30 +105,69 @@ func (r *RIB) exhume(budget int) int {
 	return budget
 }
 
-// clean goes on in the last dirty table: it removes dead entries and puts chains in order.
+// clean goes on in the last dirty table: it removes dead entries, puts chains in order and, where much was removed, moves the rest together.
 func (r *RIB) clean(budget int) int {
 	t := r.dirty[len(r.dirty)-1]
-	for budget > 0 && t.dirty && !t.ordered() {
+	for budget > 0 && t.dirty && !(t.ordered() && !t.compact) {
 		i := t.arena.next(t.cursor)
 		if i == none {
-			t.cursor = 0
-			t.unsorted = false // set since the last pass began, it would have begun another one
+			r.endPass(t)
 			continue
 		}
 		t.cursor = i + 1
 		budget--
-		if f := t.arena.at(i).feed(); r.feeds[f].dead {
-			r.unlink(t, t.arena.prefix(i), i)
-			r.count(f, -1)
-		} else if t.unsorted {
-			t.trie.Modify(t.arena.prefix(i), func(head uint32, _ bool) (uint32, bool) { return r.order(t, head), false })
-		}
+		r.cleanEntry(t, i)
 	}
-	if !t.dirty || t.ordered() {
+	if !t.dirty || t.ordered() && !t.compact {
 		t.dirty = false
 		r.dirty = r.dirty[:len(r.dirty)-1]
 	}
 	return budget
+}
+
+func (r *RIB) cleanEntry(t *table, i uint32) {
+	f := t.arena.at(i).feed()
+	switch {
+	case r.feeds[f].dead:
+		r.unlink(t, t.arena.prefix(i), i)
+		r.count(f, -1)
+		if t.dead == 0 {
+			r.shrink(t)
+		}
+	case t.unsorted:
+		t.trie.Modify(t.arena.prefix(i), func(head uint32, _ bool) (uint32, bool) { return r.order(t, head), false })
+	case t.compact && t.arena.evacuate(i):
+		r.move(t, i)
+	}
+}
+
+// shrink has the clean-up move entries together where too few are left in too much memory.
+func (r *RIB) shrink(t *table) {
+	if t.live > 0 && !t.compact && t.arena.sparse() {
+		r.soil(t)
+		t.compact, t.cursor = true, 0
+	}
+}
+
+// endPass begins the next pass over a table. The flags of this one are done: whoever set them since has begun it again.
+func (r *RIB) endPass(t *table) {
+	t.cursor = 0
+	t.unsorted = false
+	t.compact = false
+}
+
+// move gives an entry another place in the arena.
+func (r *RIB) move(t *table, i uint32) {
+	p := t.arena.prefix(i)
+	to := t.arena.add(*t.arena.at(i), p)
+	t.trie.Modify(p, func(head uint32, _ bool) (uint32, bool) {
+		if head == i {
+			return to, false
+		}
+		t.arena.at(r.before(t, head, i)).next = to
+		return head, false
+	})
+	t.arena.remove(i)
 }
 
 // tableIndex finds a table by its id.

@@ -1,0 +1,113 @@
+package rib
+
+import (
+	"iter"
+	"net/netip"
+)
+
+// Route is a route as a reader sees it.
+type Route struct {
+	VRF       RD
+	View      View
+	Peer      PeerKey
+	Family    Family
+	Prefix    netip.Prefix
+	PathID    uint32
+	HasPathID bool
+	Attrs     *Attrs // shared and immutable
+	Attr      AttrID
+	Time      int64 // when it was learnt, Unix nanoseconds by the device's clock
+	Stale     bool
+	Best      bool // of its prefix in its view; Walk does not tell
+}
+
+// Cursor is a place in a walk over a RIB. The zero Cursor is the beginning.
+type Cursor struct {
+	// Want, when not nil, chooses the tables to walk over.
+	Want func(TableStatus) bool
+
+	table uint64
+	slot  uint32
+}
+
+// Walk calls fn for live routes from the cursor on, looking at no more than budget of them, and reports whether more follow. Between
+// calls the RIB may change: a route that is there all the time is seen, except that the clean-up of a shrunken table may move
+// it to where the walk has been or is yet to come. Within a table the order is none.
+func (r *RIB) Walk(c *Cursor, budget int, fn func(Route)) (more bool) {
+	for n := r.tableIndex(c.table); n < len(r.tables); n++ {
+		t := r.tables[n]
+		if c.table != t.id {
+			c.table, c.slot = t.id, 0
+		}
+		if c.Want != nil && !c.Want(t.status()) {
+			continue
+		}
+		for i := t.arena.next(c.slot); i != none; i = t.arena.next(c.slot) {
+			if budget == 0 {
+				return true
+			}
+			budget--
+			c.slot = i + 1
+			if !r.feeds[t.arena.at(i).feed()].dead {
+				fn(r.route(t, i, t.arena.prefix(i)))
+			}
+		}
+		c.slot = none // a table stays done when the cursor comes back to it
+	}
+	c.table = r.tableSeq + 1
+	return false
+}
+
+func (r *RIB) route(t *table, i uint32, p netip.Prefix) Route {
+	e := t.arena.at(i)
+	f := &r.feeds[e.feed()]
+	return Route{
+		VRF: t.vrf, View: t.view, Peer: f.src.peer.key, Family: f.src.family, Prefix: p,
+		PathID: e.pathID, HasPathID: e.hasPathID(), Attrs: r.in.Attrs(e.attr), Attr: e.attr, Time: e.time(),
+		Stale: f.stale,
+	}
+}
+
+// Paths yields the routes of a VRF whose prefixes cover an address, view by view in the order of preference (Adj-RIB-Out last) and
+// the longest prefix first. The RIB must not change meanwhile.
+func (r *RIB) Paths(vrf RD, addr netip.Addr) iter.Seq[Route] {
+	host := netip.PrefixFrom(addr, addr.BitLen())
+	return r.views(vrf, addr, func(t *table) iter.Seq2[netip.Prefix, uint32] { return t.trie.Supernets(host) })
+}
+
+// Within yields the routes of a VRF whose prefixes lie in p, view by view and in the order of prefixes. The RIB must not change
+// meanwhile.
+func (r *RIB) Within(vrf RD, p netip.Prefix) iter.Seq[Route] {
+	return r.views(vrf, p.Addr(), func(t *table) iter.Seq2[netip.Prefix, uint32] { return t.trie.Subnets(p) })
+}
+
+func (r *RIB) views(vrf RD, addr netip.Addr, chains func(*table) iter.Seq2[netip.Prefix, uint32]) iter.Seq[Route] {
+	return func(yield func(Route) bool) {
+		v := r.vrfs[vrf]
+		if v == nil || !addr.IsValid() {
+			return
+		}
+		for view := range v.tables {
+			if t := v.tables[view][version(!addr.Is4())]; t != nil && !r.chains(t, chains(t), yield) {
+				return
+			}
+		}
+	}
+}
+
+func (r *RIB) chains(t *table, heads iter.Seq2[netip.Prefix, uint32], yield func(Route) bool) bool {
+	for p, head := range heads {
+		best := r.bestOf(t, head)
+		for i := head; i != none; i = t.arena.at(i).next {
+			if r.feeds[t.arena.at(i).feed()].dead {
+				continue
+			}
+			rt := r.route(t, i, p)
+			rt.Best = i == best
+			if !yield(rt) {
+				return false
+			}
+		}
+	}
+	return true
+}
