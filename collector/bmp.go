@@ -7,35 +7,42 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"time"
 
-	"github.com/telcol/telcol/bmp"
 	"github.com/telcol/telcol/collector/intake"
 	"github.com/telcol/telcol/correlate"
 )
 
 // serveBMP accepts BMP sessions until ctx ends and every session's goroutine has ended.
 func (w *worker) serveBMP(ctx context.Context) error {
-	return intake.Serve(ctx, w.sockets.tcp, intake.ServeConfig{MaxConns: w.cfg.Intake.MaxSessions}, w.session)
+	cfg := intake.ServeConfig{MaxConns: w.cfg.Intake.MaxSessions, Stats: &w.bmpStats}
+	return intake.Serve(ctx, w.sockets.tcp, cfg, w.session)
 }
 
 // session reads one BMP session to its end. It decodes in this goroutine and hands batches of route operations to the owner; a
 // busy owner slows this session down by TCP's own flow control and nobody else.
 func (w *worker) session(ctx context.Context, conn *net.TCPConn, from netip.AddrPort) {
-	from = unmap(from)
 	log := w.log.With("device", from.Addr().String(), "port", from.Port())
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
-	defer conn.Close()
+	if !w.owned.owns(from.Addr()) {
+		w.foreignSessions.Add(1)
+		w.warn.warn("bmp session of another slot's device, closed", slog.String("source", from.String()))
+		return
+	}
 	log.Info("bmp session opened")
-
-	feed := correlate.NewFeed(from.Addr(), bmp.Config{MaxMessage: w.cfg.BMP.MaxMessage}, w.core.routes)
+	feed := correlate.NewFeed(from.Addr(), correlate.FeedConfig{
+		MaxMessage: w.cfg.BMP.MaxMessage, Session: w.sessions.Add(1), Cache: w.attributes,
+		Now: func() int64 { return time.Now().UnixNano() },
+		Refused: func(err error) {
+			w.warn.warn("bmp message refused, session goes on", slog.String("source", from.String()), slog.Any("err", err))
+		},
+	}, w.core.routes)
 	err := feed.Run(conn)
 	switch {
 	case ctx.Err() != nil:
 		log.Info("bmp session closed by the stop of the worker")
 	case errors.Is(err, io.EOF):
-		log.Info("bmp session closed by the device")
+		log.Info("bmp session closed by the device", "reason", err)
 	default:
-		log.Warn("bmp session ended", slog.Any("err", err))
+		log.Warn("bmp session ended", "err", err)
 	}
 }

@@ -2,7 +2,6 @@ package collector
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/netip"
 	"sync/atomic"
@@ -16,8 +15,6 @@ import (
 // core is the goroutine that owns all device state: it decodes datagrams, applies routes, joins, encodes and hands records to the
 // sink. Everything else talks to it by channels.
 type core struct {
-	cfg  *Config
-	log  *slog.Logger
 	warn *sampled
 
 	// Queues. Both are bounded by the number of batches that exist: a reader without a free batch waits, the kernel's receive
@@ -35,8 +32,8 @@ type core struct {
 	sink    Sink
 	owned   *ownership
 	emit    func(*correlate.Record)
-	now     int64      // Unix nanoseconds, of the batch at hand
-	source  netip.Addr // of the datagram at hand
+	stamp   time.Time // of the batch at hand
+	now     int64     // the same in Unix nanoseconds
 	counted counters
 }
 
@@ -46,7 +43,6 @@ type counters struct {
 	bytes     uint64
 	truncated uint64 // longer than a read buffer
 	foreign   uint64 // from a source of another slot
-	refused   uint64 // messages that the correlator refused, see correlate.Counters for the reasons
 	records   uint64 // given to the sink
 }
 
@@ -58,23 +54,26 @@ const (
 	snapshotPatience = 5 * time.Second
 )
 
-func newCore(cfg *Config, sink Sink, owned *ownership, log *slog.Logger) *core {
+func newCore(cfg *Config, sink Sink, owned *ownership, warn *sampled) (*core, error) {
+	corr, err := correlate.New(correlate.Config{
+		StaleTimeout: cfg.BMP.StaleTimeout, QuietPeriod: cfg.BMP.QuietPeriod, MaxRoutes: cfg.BMP.MaxRoutes,
+	})
+	if err != nil {
+		return nil, err
+	}
 	c := &core{
-		cfg: cfg, log: log, warn: newSampled(log), sink: sink, owned: owned,
+		warn: warn, sink: sink, owned: owned, corr: corr,
 		free:      make(chan *intake.Batch, batchesInFlight),
 		datagrams: make(chan *intake.Batch, batchesInFlight),
 		routes:    make(chan *correlate.Batch, routeQueue),
 		asks:      make(chan chan<- *snapshot),
 		enc:       record.NewEncoder(cfg.Slot),
 	}
-	c.corr = correlate.New(correlate.Config{
-		StaleTimeout: cfg.BMP.StaleTimeout, QuietPeriod: cfg.BMP.QuietPeriod, MaxRoutes: cfg.BMP.MaxRoutes,
-	})
 	c.emit = c.send
 	for range batchesInFlight {
 		c.free <- intake.NewBatch()
 	}
-	return c
+	return c, nil
 }
 
 // run serves the queues until ctx ends, then what is still in them.
@@ -109,14 +108,14 @@ func (c *core) finish() {
 		case b := <-c.datagrams:
 			c.takeDatagrams(b)
 		default:
-			c.corr.Close(time.Now().UnixNano(), c.emit)
 			return
 		}
 	}
 }
 
 func (c *core) takeDatagrams(b *intake.Batch) {
-	c.now = b.Received().UnixNano()
+	c.stamp = b.Received()
+	c.now = c.stamp.UnixNano()
 	for i := range b.Len() {
 		src, payload, truncated := b.Datagram(i)
 		c.takeDatagram(src, payload, truncated)
@@ -141,7 +140,6 @@ func (c *core) takeDatagram(src netip.AddrPort, payload []byte, truncated bool) 
 	}
 	err := c.corr.Message(addr, payload, c.now, c.emit)
 	if err != nil {
-		c.counted.refused++
 		c.warn.warn("message refused", slog.String("source", src.String()), slog.Any("err", err))
 	}
 }
@@ -151,12 +149,10 @@ func (c *core) send(r *correlate.Record) {
 	it := c.sink.Get()
 	it.Value = c.enc.AppendJSON(it.Value, r)
 	it.Key = r.Device.AppendTo(it.Key)
+	it.Time = c.stamp
 	c.sink.Send(TopicFlow, it)
 	c.counted.records++
 }
-
-// errBusy reports an owner that did not answer in time.
-var errBusy = errors.New("the worker is busy")
 
 // snapshot asks the owner for its counters.
 func (c *core) snapshot(ctx context.Context) (*snapshot, bool) {

@@ -53,6 +53,8 @@ func (m *metrics) collectIntake(e *emitter, s *snapshot) {
 	e.counter("telcol_intake_datagrams_total", "Datagrams read from the UDP socket.", s.counted.datagrams)
 	e.counter("telcol_intake_bytes_total", "Payload bytes read from the UDP socket.", s.counted.bytes)
 	e.counter("telcol_intake_read_errors_total", "Reads of the UDP socket that failed.", m.w.core.readErrors.Load())
+	e.counter("telcol_steering_foreign_sessions_total", "BMP connections of devices that belong to another slot; must be 0.", m.w.foreignSessions.Load())
+	e.counter("telcol_bmp_connections_refused_total", "BMP connections closed because too many were open.", m.w.bmpStats.Refused.Load())
 	e.gauge("telcol_intake_receive_buffer_bytes", "Receive buffer that the kernel granted to the UDP socket.", float64(m.w.udp.ReceiveBuffer()))
 	e.counter("telcol_steering_foreign_total", "Datagrams of devices that belong to another slot; must be 0.", s.counted.foreign)
 	e.counter("telcol_lost_total", lostHelp, s.counted.truncated, "stage", "intake", "reason", "truncated")
@@ -90,21 +92,106 @@ func collectBMP(e *emitter, s *snapshot) {
 }
 
 func (m *metrics) collectSink(e *emitter) {
-	for topic, c := range m.w.sink.Counters() {
-		name := topicNames(&m.w.cfg)[topic]
-		collectTopic(e, name, c)
+	lost := make(map[string]uint64)
+	for _, c := range m.w.sink.Counters() {
+		collectTopic(e, &c)
+		for reason, n := range c.Lost() {
+			lost[reason] += n
+		}
 	}
-}
-
-func collectTopic(e *emitter, topic string, c sink.Counters) {
-	const help = "Records given to the sink, by what became of them."
-	e.counter("telcol_sink_accepted_total", "Records given to the sink.", c.Accepted, "topic", topic)
-	e.counter("telcol_sink_records_total", help, c.Delivered, "topic", topic, "result", "delivered")
-	for reason, n := range c.Lost() {
-		e.counter("telcol_sink_records_total", help, n, "topic", topic, "result", reason)
+	for reason, n := range lost {
 		e.counter("telcol_lost_total", lostHelp, n, "stage", "sink", "reason", reason)
 	}
-	e.gauge("telcol_sink_waiting_records", "Records that wait for delivery.", float64(c.Waiting), "topic", topic)
+	e.gauge("telcol_sink_up", "1 when records get out.", boolValue(m.w.sink.Status().Up))
+}
+
+func collectTopic(e *emitter, c *sink.Counters) {
+	const help = "Records given to the sink that are no longer in it, by what became of them."
+	e.counter("telcol_sink_accepted_total", "Records given to the sink.", c.Accepted, "topic", c.Topic)
+	e.counter("telcol_sink_records_total", help, c.Delivered, "topic", c.Topic, "result", "delivered")
+	for reason, n := range c.Lost() {
+		e.counter("telcol_sink_records_total", help, n, "topic", c.Topic, "result", reason)
+	}
+	e.counter("telcol_sink_delivered_bytes_total", "Keys and values delivered.", c.DeliveredBytes, "topic", c.Topic)
+	e.gauge("telcol_sink_waiting_records", "Records in memory, on their way or not yet.", float64(c.Waiting), "topic", c.Topic)
+	e.gauge("telcol_sink_waiting_bytes", "Memory that they occupy.", float64(c.WaitingBytes), "topic", c.Topic)
+}
+
+// collectSteering tells the kernel's counters of the whole group, so that the traffic of an absent worker shows at any other.
+func (m *metrics) collectSteering(e *emitter) {
+	if m.w.sockets.group == nil {
+		return
+	}
+	all, err := m.w.sockets.group.Counters()
+	e.gauge("telcol_steering_readable", "1 when the group's counters could be read.", boolValue(err == nil))
+	if err != nil {
+		return
+	}
+	const help = "Packets that the steering program decided on (UDP datagrams, TCP connections), by the slot of their device."
+	for _, l := range all {
+		name := l.Listener.String()
+		for slot, c := range l.Slots {
+			of := strconv.Itoa(slot)
+			e.counter("telcol_steering_packets_total", help, c.Selected, "listener", name, "of_slot", of, "result", "selected")
+			e.counter("telcol_steering_packets_total", help, c.Empty, "listener", name, "of_slot", of, "result", "slot-empty")
+		}
+		e.counter("telcol_steering_unreadable_total", "Packets dropped because no source address was found.", l.Unreadable, "listener", name)
+		e.counter("telcol_steering_nobody_total", "Packets dropped because the device's bucket belongs to no slot.", l.Nobody, "listener", name)
+	}
+	e.gauge("telcol_steering_generation", "Generation of the group's table.", float64(m.w.sockets.group.Table().Generation()))
+}
+
+func collectIPFIX(e *emitter, s *snapshot) {
+	n := &s.corr.IPFIX
+	e.counter("telcol_ipfix_messages_total", "Messages decoded, by protocol.", n.MessagesIPFIX, "protocol", "ipfix")
+	e.counter("telcol_ipfix_messages_total", "", n.MessagesV9, "protocol", "netflow_v9")
+	e.counter("telcol_ipfix_records_total", "Records decoded.", n.DataRecords, "kind", "data")
+	e.counter("telcol_ipfix_records_total", "", n.OptionsRecords, "kind", "options")
+	const templates = "Templates, by what happened to them."
+	for _, t := range [...]struct {
+		result string
+		n      uint64
+	}{
+		{"learnt", n.TemplatesLearnt}, {"changed", n.TemplatesChanged}, {"refreshed", n.TemplatesRefreshed},
+		{"withdrawn", n.TemplatesWithdrawn}, {"expired", n.TemplatesExpired}, {"refused", n.TemplatesRefused}, {"bad", n.BadTemplates},
+	} {
+		e.counter("telcol_ipfix_templates_total", templates, t.n, "result", t.result)
+	}
+	const held = "Data sets that came before their template, by what became of them."
+	e.counter("telcol_ipfix_held_sets_total", held, n.HeldSets, "result", "held")
+	e.counter("telcol_ipfix_held_sets_total", held, n.ReleasedSets, "result", "decoded")
+	e.gauge("telcol_ipfix_held_bytes", "Data that waits for its template.", float64(s.totals.HeldBytes))
+	const sequence = "Sequence numbers of exporters: data records (IPFIX) or messages (NetFlow v9)."
+	e.counter("telcol_ipfix_sequence_total", sequence, n.SequenceLost, "result", "lost")
+	e.counter("telcol_ipfix_sequence_total", sequence, n.SequenceLate, "result", "late")
+	e.counter("telcol_ipfix_sequence_total", sequence, n.SequenceRestarts, "result", "restart")
+	collectDecodeLosses(e, s)
+}
+
+// collectDecodeLosses tells what was read and did not become records.
+func collectDecodeLosses(e *emitter, s *snapshot) {
+	n := &s.corr.IPFIX
+	for _, l := range [...]struct {
+		stage, reason string
+		n             uint64
+	}{
+		{"decode", "short", s.corr.TooShort + n.BadMessages},
+		{"decode", "set", n.BadSets},
+		{"decode", "record", n.BadRecords},
+		{"decode", "device-quota", s.corr.DeviceQuota},
+		{"decode", "domain-quota", n.DomainsRefused},
+		{"template", "expired", n.ExpiredSets},
+		{"template", "no-room", n.DroppedSets},
+	} {
+		e.counter("telcol_lost_total", lostHelp, l.n, "stage", l.stage, "reason", l.reason)
+	}
+	unknown := n.BadVersions
+	for v, k := range s.corr.VersionUnknown {
+		unknown += k
+		e.counter("telcol_intake_version_total", "Datagrams of a version that is not decoded; 65535 stands for all beyond the first 64.", k,
+			"version", strconv.Itoa(int(v)))
+	}
+	e.counter("telcol_lost_total", lostHelp, unknown, "stage", "decode", "reason", "version")
 }
 
 // emitter writes constant metrics with the worker's slot as a label.

@@ -8,7 +8,7 @@ import (
 
 // ownership tells whether a device belongs to this worker's slot, by the same function as the kernel's. It is the guard behind the
 // steering: a datagram of a foreign device means that something beside the program chose the socket, and must not be joined here.
-// A nil ownership (steering is off) owns every device. It belongs to the owner goroutine.
+// A nil ownership (steering is off) owns every device. Its check belongs to the owner goroutine.
 type ownership struct {
 	table *steering.Table
 	slot  int
@@ -36,8 +36,13 @@ func (o *ownership) check(src netip.Addr) bool {
 		if len(o.known) >= maxKnownSources {
 			clear(o.known)
 		}
-		own = o.table.Slot(src) == o.slot
+		own = o.owns(src)
 		o.known[src] = own
 	}
 	return own
+}
+
+// owns is check without the memory of answers; any goroutine may call it.
+func (o *ownership) owns(src netip.Addr) bool {
+	return o == nil || o.table.Slot(src) == o.slot
 }

@@ -7,10 +7,11 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/telcol/telcol/bmp/bgp"
 	"github.com/telcol/telcol/collector/intake"
 )
 
@@ -26,7 +27,8 @@ func Run(ctx context.Context, cfg Config, env Env) error {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	w := &worker{cfg: cfg, env: env, log: env.Log.With("slot", cfg.Slot)}
+	log := env.Log.With("slot", cfg.Slot)
+	w := &worker{cfg: cfg, env: env, log: log, warn: newSampled(log), attributes: bgp.NewCache(bgp.CacheConfig{})}
 	if err := w.start(); err != nil {
 		w.abandon()
 		return err
@@ -46,6 +48,13 @@ type worker struct {
 	udp     *intake.UDP
 	http    *httpServer
 	owned   *ownership // nil when steering is off
+	warn    *sampled
+
+	// Of the BMP sessions' goroutines.
+	attributes      *bgp.Cache // decoded path attributes, shared by all sessions
+	sessions        atomic.Uint64
+	foreignSessions atomic.Uint64
+	bmpStats        intake.ServeStats
 }
 
 // start opens everything and claims the slot as its last step, so that a worker that cannot run leaves no trace.
@@ -61,7 +70,9 @@ func (w *worker) start() error {
 		return fmt.Errorf("udp socket %s: %w", w.cfg.ListenIPFIX, err)
 	}
 	w.owned = newOwnership(w.sockets.group, w.cfg.Slot)
-	w.core = newCore(&w.cfg, w.sink, w.owned, w.log)
+	if w.core, err = newCore(&w.cfg, w.sink, w.owned, w.warn); err != nil {
+		return err
+	}
 	if w.http, err = listenHTTP(&w.cfg, w); err != nil {
 		return err
 	}
@@ -168,6 +179,3 @@ const (
 	drainIdle = 20 * time.Millisecond  // the receive buffer is empty when nothing came for this long after the slot was given up
 	readPause = 100 * time.Millisecond // after a read error that is not the end of the socket
 )
-
-// unmap gives IPv4-mapped addresses as IPv4, once, at the edge.
-func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
