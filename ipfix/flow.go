@@ -131,7 +131,7 @@ type Flow struct {
 func (f *Flow) reset() {
 	*f = Flow{
 		Version: f.Version, TemplateID: f.TemplateID, Domain: f.Domain,
-		Sequence: f.Sequence, ExportTime: f.ExportTime, Options: f.Options,
+		Sequence: f.Sequence, Position: f.Position, ExportTime: f.ExportTime, Options: f.Options,
 		MPLSLabels: f.MPLSLabels[:0], SRv6Segments: f.SRv6Segments[:0],
 	}
 }

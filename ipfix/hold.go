@@ -5,8 +5,8 @@ type heldSet struct {
 	domain   *domain
 	template uint16
 	header   Header
-	base     uint32 // offset of data in its message
-	data     []byte
+	base     int    // octet of its message at which the records begin
+	data     []byte // lead octets, then the records
 	since    int64
 }
 
@@ -23,9 +23,10 @@ const heldOverhead = 128
 func (h *holder) size(n int) int { return n + heldOverhead }
 
 // hold keeps a copy of a set whose template is not known.
-func (s *Session) hold(d *domain, m *message, id uint16, base int, set []byte) {
+func (s *Session) hold(d *domain, m *message, id uint16, msg []byte, off int) {
 	s.UnknownSets++
-	need := s.held.size(len(set))
+	data := msg[off-lead:]
+	need := s.held.size(len(data))
 	if need > s.cfg.HoldBytes || s.cfg.HoldSets == 0 {
 		s.DroppedSets++
 		return
@@ -41,8 +42,8 @@ func (s *Session) hold(d *domain, m *message, id uint16, base int, set []byte) {
 		s.discard(drop)
 	}
 	s.held.sets = append(s.held.sets, heldSet{
-		domain: d, template: id, header: m.Header, base: uint32(base),
-		data: append([]byte(nil), set...), since: m.now,
+		domain: d, template: id, header: m.Header, base: off,
+		data: append([]byte(nil), data...), since: m.now,
 	})
 	s.held.bytes += need
 	d.waiting[id]++
@@ -87,7 +88,7 @@ func (s *Session) release(d *domain, t *Template, now int64, h Handler) {
 		s.forget(set)
 		s.ReleasedSets++
 		m := message{Header: set.header, now: now}
-		_, _ = s.dataSet(d, t, &m, int(set.base), set.data, h) // counted as a bad record
+		_, _ = s.dataSet(d, t, &m, set.base, set.data, lead, h) // counted as a bad record
 	}
 }
 

@@ -1,14 +1,39 @@
 package ipfix
 
-// op is an operation on a field at a fixed place in the record.
+// op is an operation on a field at a fixed place of a window.
 type op struct {
-	do  opcode
-	arg uint8
-	off uint16
-	len uint16
+	do   opcode
+	arg  uint8
+	len  uint16
+	end  uint32 // of the field in the record, which is where the eight octets that end with it begin in the window
+	mask uint64 // of the field in these
 }
 
-// lateOp is an operation on a field of variable length or behind one.
+// argBothFamilies is the arg of an address that the record may have in a field of the other family.
+const argBothFamilies = 1
+
+// newOp returns the operation for n octets at a place in a record.
+func newOp(do opcode, arg uint8, start, n int) op {
+	mask := ^uint64(0)
+	if n < 8 {
+		mask = 1<<(8*n) - 1
+	}
+	return op{do: do, arg: arg, len: uint16(n), end: uint32(start + n), mask: mask}
+}
+
+// value returns the field's octets.
+func (o *op) value(window []byte) []byte {
+	start := o.end + lead - uint32(o.len)
+	return window[start:][:o.len]
+}
+
+// group is operations on fields at fixed places behind the seg-th field of variable length.
+type group struct {
+	seg uint16
+	ops []op
+}
+
+// lateOp is an operation on a field of variable length, or one that depends on such a field.
 type lateOp struct {
 	op
 	at   ref
@@ -18,15 +43,16 @@ type lateOp struct {
 
 // plan fills a Flow from a record of one template.
 type plan struct {
-	fixed []op
-	late  []lateOp
-	has   FieldSet // what the fixed operations set, whatever the record holds
-	used  []uint64 // bit per field of the template that the plan reads into a field of the Flow
+	fixed  []op
+	groups []group
+	late   []lateOp
+	has    FieldSet // what is set whatever the record holds
+	used   []uint64 // bit per field of the template that the plan reads into a field of the Flow
 
-	labels  bool // has opLabel
-	rates   bool // has opSampling, opSelector or opSampler
-	icmp    bool // has type or code and the protocol to tell whether they mean something
-	uptimes bool // has times relative to the start of the system
+	labels bool // has opLabel
+	icmp   bool // has type or code and the protocol to tell whether they mean something
+	// repeats says that every record sets the same fields of a Flow, but for times, rates and lists.
+	repeats bool
 }
 
 // uses reports whether the plan reads field i.
@@ -111,48 +137,65 @@ func (t *Template) emit(slots *[numSlots]candidate) *plan {
 	p := &plan{used: make([]uint64, (len(t.Fields)+63)/64)}
 	initLate := false
 	if c := &slots[slotSystemInit]; c.rule.op != opNone && (slots[0].rule.op.uptime() || slots[1].rule.op.uptime()) {
-		initLate = p.add(t, c, false)
+		initLate = p.add(t, c, 0, false)
 	}
+	both := p.bothFamilies(slots)
 	for i := range slots {
 		if c := &slots[i]; c.rule.op != opNone && i != slotSystemInit {
-			p.add(t, c, initLate && c.rule.op.uptime())
+			arg := uint8(0)
+			if both&c.rule.field() != 0 {
+				arg = argBothFamilies
+			}
+			p.add(t, c, arg, initLate && c.rule.op.uptime())
 		}
 	}
-	const icmp = FieldICMPType | FieldICMPCode
-	p.icmp = slots[slotOf(FieldProto)].rule.op != opNone && p.mayHave()&icmp != 0
+	may := p.has
+	for i := range p.late {
+		may |= p.late[i].has
+	}
+	p.icmp = may&FieldProto != 0 && may&(FieldICMPType|FieldICMPCode) != 0
+	p.repeats = len(p.late) == 0 && both == 0
 	return p
 }
 
-// mayHave gives what the plan can set.
-func (p *plan) mayHave() FieldSet {
-	has := p.has
-	for i := range p.late {
-		has |= p.late[i].has
+// bothFamilies gives the addresses for which fields of both families are there.
+func (p *plan) bothFamilies(slots *[numSlots]candidate) (both FieldSet) {
+	for i := slotNextHop6; i <= slotNATDst6; i++ {
+		if r := &slots[i].rule; r.op != opNone {
+			if field := r.field(); slots[slotOf(field)].rule.op != opNone {
+				both |= field
+			}
+		}
 	}
-	return has
+	return both
 }
 
-// add appends the operation of a field, among the late ones when it must or is told to, which it reports.
-func (p *plan) add(t *Template, c *candidate, late bool) bool {
+// add appends the operation of a field, and reports whether it must wait for the lengths of a record's fields.
+func (p *plan) add(t *Template, c *candidate, arg uint8, late bool) bool {
 	r, at := &c.rule, t.refs[c.field]
-	o := op{do: r.op, off: at.off, len: at.len}
-	switch r.op {
-	case opSampling:
-		o.arg, p.rates = r.slot-slotSamplingBase, true
-	case opSelector, opSampler:
-		p.rates = true
-	case opLabel:
-		p.labels = true
+	if r.op == opSampling {
+		arg = r.slot - slotSamplingBase
 	}
-	p.uptimes = p.uptimes || r.op.uptime()
-	if r.op != opSelector && r.op != opSampler {
+	p.labels = p.labels || r.op == opLabel
+	if r.op != opSelector && r.op != opSampler { // their number has no field in the Flow
 		p.used[c.field/64] |= 1 << (c.field % 64)
 	}
-	if late || at.seg > 0 || at.len == variableLength {
-		p.late = append(p.late, lateOp{op: o, at: at, rule: *r, has: r.field()})
+	if late || at.len == variableLength {
+		p.late = append(p.late, lateOp{op: op{do: r.op, arg: arg}, at: at, rule: *r, has: r.field()})
 		return true
 	}
-	p.fixed = append(p.fixed, o)
 	p.has |= r.field()
-	return false
+	o := newOp(r.op, arg, int(at.off), int(at.len))
+	if at.seg == 0 {
+		p.fixed = append(p.fixed, o)
+		return false
+	}
+	for i := range p.groups {
+		if p.groups[i].seg == at.seg {
+			p.groups[i].ops = append(p.groups[i].ops, o)
+			return true
+		}
+	}
+	p.groups = append(p.groups, group{at.seg, []op{o}})
+	return true
 }

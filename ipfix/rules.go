@@ -1,7 +1,6 @@
 package ipfix
 
-// opcode is one operation of a plan: it takes a field's octets and sets one field of a Flow. Operations up to
-// opLastInt take a number.
+// opcode is one operation of a plan: it takes a field's octets and sets one field of a Flow.
 type opcode uint8
 
 const (
@@ -59,7 +58,6 @@ const (
 	opSampling // parameters of sampling; which one is in the op's arg
 	opSelector
 	opSampler
-	opLastInt
 
 	opSrc4
 	opDst4

@@ -38,60 +38,52 @@ func number(v []byte) uint64 {
 	return n
 }
 
-// run fills f, whose record fields are zero, from a measured record.
-func (p *plan) run(f *Flow, rec []byte, spans []span, x *scratch) {
+// lead is how many octets in front of a record its window begins: numbers are read as the eight octets that end with them,
+// which for the first fields begin in the set's header or in the record before.
+const lead = 8
+
+// run fills f from a measured record, given as the window that begins lead octets before it.
+func (p *plan) run(f *Flow, window []byte, spans []span, x *scratch) {
 	f.Has = p.has
-	if p.uptimes {
-		x.recordInit = 0
-	}
-	if p.rates {
-		x.sampling = samplingParams{}
-	}
+	x.recordInit = 0
+	x.sampling.clear()
 	x.labels = labelStack{}
-	execute(f, p.fixed, rec, x)
+	execute(f, p.fixed, window, x)
+	for i := range p.groups {
+		g := &p.groups[i]
+		execute(f, g.ops, window[spans[g.seg-1].end:], x)
+	}
 	for i := range p.late {
-		o := &p.late[i]
-		v := o.at.value(rec, spans)
-		if len(v) == 0 || len(v) == variableLength || !o.rule.fits(uint16(len(v))) {
-			continue
-		}
-		one := [1]op{{do: o.do, arg: o.arg, len: uint16(len(v))}}
-		execute(f, one[:], v, x)
-		f.Has |= o.has
+		p.late[i].run(f, window, spans, x)
 	}
 	if p.labels && x.labels.blank && len(f.MPLSLabels) == 1 {
 		f.MPLSLabels = f.MPLSLabels[:0]
 	}
-	const icmp = FieldICMPType | FieldICMPCode
 	if p.icmp && f.Proto != 1 && f.Proto != 58 && f.Has&FieldProto != 0 {
-		// Exporters fill the field for every packet; of others it says nothing.
-		f.Has &^= icmp
+		// Exporters fill the fields for every packet; of others they say nothing.
+		f.Has &^= FieldICMPType | FieldICMPCode
 		f.ICMPType, f.ICMPCode = 0, 0
 	}
 }
 
-// execute applies operations to fields at fixed places of rec.
+// run takes a field whose place or length is known now only.
+func (o *lateOp) run(f *Flow, window []byte, spans []span, x *scratch) {
+	start, end := o.at.bounds(spans)
+	if n := end - start; n == 0 || n >= variableLength || !o.rule.fits(uint16(n)) {
+		return
+	}
+	one := [1]op{newOp(o.do, o.arg, start, end-start)}
+	execute(f, one[:], window, x)
+	f.Has |= o.has
+}
+
+// execute applies operations to fields at fixed places of a window.
 //
 //nolint:gocyclo,maintidx // one case per field, nothing to split
-func execute(f *Flow, ops []op, rec []byte, x *scratch) {
+func execute(f *Flow, ops []op, window []byte, x *scratch) {
 	for i := range ops {
 		o := &ops[i]
-		v := rec[o.off:][:o.len]
-		var n uint64
-		if o.do < opLastInt {
-			switch len(v) {
-			case 1:
-				n = uint64(v[0])
-			case 2:
-				n = uint64(binary.BigEndian.Uint16(v))
-			case 4:
-				n = uint64(binary.BigEndian.Uint32(v))
-			case 8:
-				n = binary.BigEndian.Uint64(v)
-			default:
-				n = number(v)
-			}
-		}
+		n := binary.BigEndian.Uint64(window[o.end:]) & o.mask // the window begins lead = 8 octets early
 		switch o.do {
 		case opSrcPort:
 			f.SrcPort = uint16(n)
@@ -194,73 +186,72 @@ func execute(f *Flow, ops []op, rec []byte, x *scratch) {
 		case opEndUptime:
 			f.setEnd(x.atUptime(n))
 		case opSampling:
-			x.sampling.set(o.arg, n, len(v))
+			x.sampling.set(o.arg, n, int(o.len))
 		case opSelector:
 			x.sampling.selector, x.sampling.hasSelector = n, true
 		case opSampler:
 			x.sampling.sampler, x.sampling.hasSampler = n, true
 		case opSrc4:
-			f.Src = netip.AddrFrom4([4]byte(v))
+			f.Src = netip.AddrFrom4([4]byte(o.value(window)))
 		case opDst4:
-			f.Dst = netip.AddrFrom4([4]byte(v))
+			f.Dst = netip.AddrFrom4([4]byte(o.value(window)))
 		case opSrc6:
-			f.Src = netip.AddrFrom16([16]byte(v)).Unmap()
+			f.Src = netip.AddrFrom16([16]byte(o.value(window))).Unmap()
 		case opDst6:
-			f.Dst = netip.AddrFrom16([16]byte(v)).Unmap()
+			f.Dst = netip.AddrFrom16([16]byte(o.value(window))).Unmap()
 		case opTunnelSrc4:
-			f.TunnelSrc = netip.AddrFrom4([4]byte(v))
+			f.TunnelSrc = netip.AddrFrom4([4]byte(o.value(window)))
 		case opTunnelDst4:
-			f.TunnelDst = netip.AddrFrom4([4]byte(v))
+			f.TunnelDst = netip.AddrFrom4([4]byte(o.value(window)))
 		case opTunnelSrc6:
-			f.TunnelSrc = netip.AddrFrom16([16]byte(v)).Unmap()
+			f.TunnelSrc = netip.AddrFrom16([16]byte(o.value(window))).Unmap()
 		case opTunnelDst6:
-			f.TunnelDst = netip.AddrFrom16([16]byte(v)).Unmap()
+			f.TunnelDst = netip.AddrFrom16([16]byte(o.value(window))).Unmap()
 		case opNATSrc4:
-			f.NATSrc = preferSet(f.NATSrc, netip.AddrFrom4([4]byte(v)))
+			o.setAddr(&f.NATSrc, netip.AddrFrom4([4]byte(o.value(window))))
 		case opNATDst4:
-			f.NATDst = preferSet(f.NATDst, netip.AddrFrom4([4]byte(v)))
+			o.setAddr(&f.NATDst, netip.AddrFrom4([4]byte(o.value(window))))
 		case opNATSrc6:
-			f.NATSrc = preferSet(f.NATSrc, netip.AddrFrom16([16]byte(v)).Unmap())
+			o.setAddr(&f.NATSrc, netip.AddrFrom16([16]byte(o.value(window))).Unmap())
 		case opNATDst6:
-			f.NATDst = preferSet(f.NATDst, netip.AddrFrom16([16]byte(v)).Unmap())
+			o.setAddr(&f.NATDst, netip.AddrFrom16([16]byte(o.value(window))).Unmap())
 		case opNextHop4:
-			f.NextHop = preferSet(f.NextHop, netip.AddrFrom4([4]byte(v)))
+			o.setAddr(&f.NextHop, netip.AddrFrom4([4]byte(o.value(window))))
 		case opNextHop6:
-			f.NextHop = preferSet(f.NextHop, netip.AddrFrom16([16]byte(v)).Unmap())
+			o.setAddr(&f.NextHop, netip.AddrFrom16([16]byte(o.value(window))).Unmap())
 		case opBGPNextHop4:
-			f.BGPNextHop = preferSet(f.BGPNextHop, netip.AddrFrom4([4]byte(v)))
+			o.setAddr(&f.BGPNextHop, netip.AddrFrom4([4]byte(o.value(window))))
 		case opBGPNextHop6:
-			f.BGPNextHop = preferSet(f.BGPNextHop, netip.AddrFrom16([16]byte(v)).Unmap())
+			o.setAddr(&f.BGPNextHop, netip.AddrFrom16([16]byte(o.value(window))).Unmap())
 		case opSrcMAC:
-			f.SrcMAC = [6]byte(v)
+			f.SrcMAC = [6]byte(o.value(window))
 		case opDstMAC:
-			f.DstMAC = [6]byte(v)
+			f.DstMAC = [6]byte(o.value(window))
 		case opLabel:
-			f.pushLabel(v, &x.labels)
+			f.pushLabel(uint32(n), &x.labels)
 		case opSegments:
 			f.SRv6Segments = f.SRv6Segments[:0]
-			for ; len(v) >= 16; v = v[16:] {
-				f.SRv6Segments = append(f.SRv6Segments, netip.AddrFrom16([16]byte(v)))
+			for v := o.value(window); len(v) >= 16; v = v[16:] {
+				f.SRv6Segments = append(f.SRv6Segments, netip.AddrFrom16(([16]byte)(v)))
 			}
 		}
 	}
 }
 
-// preferSet returns b unless a is an address that is not all zero: records may carry one of each family.
-func preferSet(a, b netip.Addr) netip.Addr {
-	if a.IsValid() && !a.IsUnspecified() {
-		return a
+// setAddr sets an address. Where a record has fields of both families for it, the one that is not all zero counts.
+func (o *op) setAddr(dst *netip.Addr, a netip.Addr) {
+	if o.arg == argBothFamilies && dst.IsValid() && !dst.IsUnspecified() {
+		return
 	}
-	return b
+	*dst = a
 }
 
 // pushLabel adds a label stack entry: 20 bits of label, 3 of traffic class, bottom of stack. Exporters fill the fields
 // below the bottom with zeros; a zero on top is an explicit null if a label follows or it is the bottom itself.
-func (f *Flow) pushLabel(v []byte, s *labelStack) {
+func (f *Flow) pushLabel(entry uint32, s *labelStack) {
 	if s.closed {
 		return
 	}
-	entry := uint32(v[0])<<16 | uint32(v[1])<<8 | uint32(v[2])
 	if len(f.MPLSLabels) == 0 {
 		s.blank = entry == 0
 	} else if entry>>4 == 0 {

@@ -36,6 +36,17 @@ func (s *samplingParams) set(i uint8, n uint64, octets int) {
 // got reports whether parameter i was set.
 func (s *samplingParams) got(i int) bool { return s.has&(1<<i) != 0 }
 
+// get returns parameter i, 0 when it was not set.
+func (s *samplingParams) get(i int) uint64 {
+	if !s.got(i) {
+		return 0
+	}
+	return s.value[i]
+}
+
+// clear forgets all parameters. Values stay: has says what counts.
+func (s *samplingParams) clear() { s.has, s.hasSelector, s.hasSampler = 0, false, false }
+
 // rate computes one out of how many packets is selected, 0 when the parameters do not say. The algorithm, where
 // given, decides which of them count.
 func (s *samplingParams) rate() uint32 {
@@ -44,7 +55,7 @@ func (s *samplingParams) rate() uint32 {
 	}
 	if s.got(paramAlgorithm) {
 		var r uint32
-		switch s.value[paramAlgorithm] {
+		switch s.get(paramAlgorithm) {
 		case selectSystematicCount:
 			r = s.systematic()
 		case selectRandomNofN:
@@ -61,15 +72,15 @@ func (s *samplingParams) rate() uint32 {
 			return r
 		}
 	}
-	if n := s.value[paramInterval]; n > 0 {
+	if n := s.get(paramInterval); n > 0 {
 		return clampRate(float64(n))
 	}
-	return clampRate(float64(s.value[paramSamplerInterval]))
+	return clampRate(float64(s.get(paramSamplerInterval)))
 }
 
 // systematic is interval packets taken, then space packets passed over. An interval without a space says nothing.
 func (s *samplingParams) systematic() uint32 {
-	take, space := s.value[paramPacketInterval], s.value[paramPacketSpace]
+	take, space := s.get(paramPacketInterval), s.get(paramPacketSpace)
 	if take == 0 || !s.got(paramPacketSpace) {
 		return 0
 	}
@@ -78,7 +89,7 @@ func (s *samplingParams) systematic() uint32 {
 
 // nOfN is size packets out of a population.
 func (s *samplingParams) nOfN() uint32 {
-	size, population := s.value[paramSize], s.value[paramPopulation]
+	size, population := s.get(paramSize), s.get(paramPopulation)
 	if size == 0 {
 		return 0
 	}
@@ -87,7 +98,7 @@ func (s *samplingParams) nOfN() uint32 {
 
 // uniform is a probability for each packet.
 func (s *samplingParams) uniform() uint32 {
-	if s.prob <= 0 || s.prob > 1 {
+	if !s.got(paramProbability) || s.prob <= 0 || s.prob > 1 {
 		return 0
 	}
 	return clampRate(1 / s.prob)
@@ -125,7 +136,13 @@ func (o *Options) rateOf(p *samplingParams, inIf uint32, cache *rateCache) uint3
 	if r := p.rate(); r > 0 {
 		return r
 	}
-	key := samplerKey{p.selector, p.sampler, p.hasSelector, p.hasSampler, 0}
+	key := samplerKey{hasSelector: p.hasSelector, hasSampler: p.hasSampler}
+	if p.hasSelector {
+		key.selector = p.selector
+	}
+	if p.hasSampler {
+		key.sampler = p.sampler
+	}
 	changes := o.changes
 	for t := o; t != nil; t = t.general {
 		changes += t.changes

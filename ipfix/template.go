@@ -28,12 +28,13 @@ type Template struct {
 	Options bool    // its records describe the exporter, not flows
 	Fields  []Field // scope fields first, in options templates
 
-	raw     []byte // the record it was read from
-	refs    []ref  // where each field is
-	minLen  int    // octets of the shortest record
-	varLens int    // number of variable-length fields
-	plans   planChoice
-	seen    int64 // when it was last sent, Unix nanoseconds
+	raw    []byte // the record it was read from
+	refs   []ref  // where each field is
+	minLen int    // octets of the shortest record
+	gaps   []int  // fixed octets before each variable-length field
+	tail   int    // and behind the last
+	plans  planChoice
+	seen   int64 // when it was last sent, Unix nanoseconds
 }
 
 // ref says where a field's value is: at off in the record when seg is 0, else at off behind the seg-th
@@ -45,16 +46,22 @@ type ref struct {
 // span is the place of a variable-length value in a record.
 type span struct{ off, end uint16 }
 
+// bounds gives the place of the field in a measured record.
+func (r ref) bounds(spans []span) (start, end int) {
+	if r.len == variableLength {
+		return int(spans[r.seg].off), int(spans[r.seg].end)
+	}
+	if r.seg > 0 {
+		start = int(spans[r.seg-1].end)
+	}
+	start += int(r.off)
+	return start, start + int(r.len)
+}
+
 // value returns the octets of the field in a measured record.
 func (r ref) value(rec []byte, spans []span) []byte {
-	if r.len == variableLength {
-		return rec[spans[r.seg].off:spans[r.seg].end]
-	}
-	base := 0
-	if r.seg > 0 {
-		base = int(spans[r.seg-1].end)
-	}
-	return rec[base+int(r.off):][:r.len]
+	start, end := r.bounds(spans)
+	return rec[start:end]
 }
 
 // templateSpec is a template record as it stands in its set.
@@ -179,14 +186,13 @@ func v9ScopeElement(scope uint16) uint16 {
 // layout computes where the fields are and how long a record is at least.
 func (t *Template) layout() error {
 	t.refs = make([]ref, len(t.Fields))
-	seg, off := 0, 0
+	off := 0
 	for i := range t.Fields {
-		r := ref{seg: uint16(seg), off: uint16(off), len: t.Fields[i].Len}
+		r := ref{seg: uint16(len(t.gaps)), off: uint16(off), len: t.Fields[i].Len}
 		t.refs[i] = r
 		if r.len == variableLength {
-			seg, off = seg+1, 0
+			t.gaps, off = append(t.gaps, off), 0
 			t.minLen++
-			t.varLens++
 		} else {
 			off += int(r.len)
 			t.minLen += int(r.len)
@@ -195,6 +201,7 @@ func (t *Template) layout() error {
 			return fmt.Errorf("template %d: records of %d octets or more: %w", t.ID, t.minLen, ErrTemplate)
 		}
 	}
+	t.tail = off
 	if t.minLen == 0 {
 		return fmt.Errorf("template %d: records without octets: %w", t.ID, ErrTemplate)
 	}
@@ -202,21 +209,11 @@ func (t *Template) layout() error {
 }
 
 // measure finds the variable-length values of the record at the start of b and returns the record's length. Spans has room
-// for one entry per variable-length field.
+// for one entry per variable-length field, b at least the octets of the shortest record.
 func (t *Template) measure(b []byte, spans []span) (int, error) {
-	if t.varLens == 0 {
-		if len(b) < t.minLen {
-			return 0, ErrRecord
-		}
-		return t.minLen, nil
-	}
 	at := 0
-	for i := range t.refs {
-		r := &t.refs[i]
-		if r.len != variableLength {
-			at += int(r.len)
-			continue
-		}
+	for i, gap := range t.gaps {
+		at += gap
 		if at >= len(b) {
 			return 0, ErrRecord
 		}
@@ -232,9 +229,10 @@ func (t *Template) measure(b []byte, spans []span) (int, error) {
 		if n > len(b)-at {
 			return 0, ErrRecord
 		}
-		spans[r.seg] = span{uint16(at), uint16(at + n)}
+		spans[i] = span{uint16(at), uint16(at + n)}
 		at += n
 	}
+	at += t.tail
 	if at > len(b) {
 		return 0, ErrRecord
 	}

@@ -1,0 +1,185 @@
+package ipfix
+
+import (
+	"math"
+	"testing"
+	"time"
+)
+
+// optionsMessage builds a message with an options template and records of it. The first scopes fields are the scope.
+func optionsMessage(tb testing.TB, version uint16, domain uint32, scopes int, records ...[]hexField) []byte {
+	tb.Helper()
+	var b Builder
+	b.Begin(nil, Header{Version: version, ExportTime: export, Domain: domain})
+	var f []Field
+	for i, h := range records[0] {
+		f = append(f, Field{ID: h.id, Len: h.len, Scope: i < scopes})
+	}
+	b.OptionsTemplate(400, f...)
+	b.Set(400)
+	for _, r := range records {
+		writeRecord(&b, r)
+	}
+	return finish(tb, &b)
+}
+
+// text is a string field of a fixed length.
+func text(id, octets uint16, s string) hexField {
+	var b Builder
+	b.Text(s, int(octets))
+	return hexField{id, octets, b.buf}
+}
+
+func TestVRFs(t *testing.T) {
+	told := Told{Updated: export, Template: 400}
+	s := newTestSession(t, Config{})
+	// As IOS XR says it: the scope is ingressVRFID, which stands again among the options.
+	decode(t, s, optionsMessage(t, VersionIPFIX, 7, 1,
+		[]hexField{u(234, 4, 2), text(236, 32, "A2 "), u(234, 4, 99), u(235, 4, 3), u(90, 8, 0x0002fbf0000b000c)}))
+	opts := s.Tables().Domain(7)
+	want := VRF{Name: "A2", RD: 0x0002fbf0000b000c, HasRD: true, Told: told}
+	if got := opts.IngressVRFs[2]; got != want {
+		t.Errorf("ingress: got %+v, want %+v", got, want)
+	}
+	if got := opts.EgressVRFs[3]; got != want {
+		t.Errorf("egress: got %+v, want %+v", got, want)
+	}
+	if len(opts.IngressVRFs) != 1 || len(opts.EgressVRFs) != 1 {
+		t.Errorf("got %v, %v", opts.IngressVRFs, opts.EgressVRFs)
+	}
+	if got, ok := opts.EgressVRF(2); !ok || got != want {
+		t.Errorf("egress id told as ingress: got %+v", got)
+	}
+	if _, ok := opts.IngressVRF(4); ok {
+		t.Error("unknown id found")
+	}
+	// A new name takes the place of the old; what is not told again stays.
+	decode(t, s, optionsMessage(t, VersionIPFIX, 7, 1, []hexField{u(234, 4, 2), vary(236, []byte("B2")...)}))
+	if got, _ := opts.IngressVRF(2); got.Name != "B2" || got.RD != want.RD {
+		t.Errorf("got %+v", got)
+	}
+	if s.Tables().Changed != 3 {
+		t.Errorf("%d changes", s.Tables().Changed)
+	}
+}
+
+func TestDomainZeroIsForAll(t *testing.T) {
+	s := newTestSession(t, Config{})
+	decode(t, s, optionsMessage(t, VersionIPFIX, 0, 1, []hexField{u(234, 4, 2), text(236, 8, "A2")}),
+		optionsMessage(t, VersionIPFIX, 0, 1, []hexField{u(10, 4, 5), text(82, 8, "et0"), text(83, 8, "uplink")}))
+	if v, ok := s.Tables().Domain(33).IngressVRF(2); !ok || v.Name != "A2" {
+		t.Errorf("got %+v", v)
+	}
+	if i, ok := s.Tables().Domain(33).Interface(5); !ok || i.Name != "et0" || i.Description != "uplink" {
+		t.Errorf("got %+v", i)
+	}
+	if _, ok := s.Tables().Domain(33).Interface(6); ok {
+		t.Error("unknown interface found")
+	}
+	var none *Options
+	if _, ok := none.IngressVRF(1); ok || none.ExporterAddr().IsValid() {
+		t.Error("no tables, yet an answer")
+	}
+}
+
+func TestInterfaces(t *testing.T) {
+	s := newTestSession(t, Config{})
+	decode(t, s,
+		optionsMessage(t, VersionIPFIX, 7, 2, []hexField{u(10, 4, 5), u(14, 4, 6), text(83, 64, "Hu0/0/0/1"), text(82, 64, "Hu0_0_0_1")}),
+		optionsMessage(t, VersionNetFlow9, 7, 1, []hexField{u(2, 2, 9), text(82, 16, "Gi0/9")})) // scope type 2
+	opts := s.Tables().Domain(7)
+	for index, want := range map[uint32]string{5: "Hu0_0_0_1", 6: "Hu0_0_0_1", 9: "Gi0/9"} {
+		if got, _ := opts.Interface(index); got.Name != want {
+			t.Errorf("interface %d: got %q, want %q", index, got.Name, want)
+		}
+	}
+}
+
+func TestExporterOptions(t *testing.T) {
+	s := newTestSession(t, Config{})
+	decode(t, s, optionsMessage(t, VersionIPFIX, 0, 1,
+		[]hexField{u(149, 4, 12), u(160, 8, 1_699_999_000_000), a(130, "192.0.2.1"), a(131, "2001:db8::1"), u(36, 2, 60), u(37, 2, 15)}))
+	o := s.Tables().Domain(12)
+	if o.SystemInit != 1_699_999_000e9 || o.ExporterAddr() != addr("192.0.2.1") || o.ActiveTimeout != time.Minute || o.IdleTimeout != 15*time.Second {
+		t.Errorf("got %+v", o)
+	}
+	if s.Tables().Domain(0).SystemInit != 0 {
+		t.Error("told of domain 12, taken for the whole exporter")
+	}
+}
+
+func TestSampling(t *testing.T) {
+	prob := math.Float64bits(0.001)
+	cases := []struct {
+		name    string
+		options [][]hexField // each one record of its own template, scope first
+		record  []hexField
+		want    uint32
+	}{
+		{"interval in the record", nil, []hexField{u(34, 4, 100)}, 100},
+		{"count-based in the record", nil, []hexField{u(305, 4, 1), u(306, 4, 999)}, 1000},
+		{"an interval without a space says nothing", nil, []hexField{u(305, 4, 1)}, 0},
+		{"n of N in the record", nil, []hexField{u(309, 4, 2), u(310, 4, 512)}, 256},
+		{"probability in the record", nil, []hexField{u(311, 8, prob)}, 1000},
+		{"probability as float32", nil, []hexField{u(311, 4, uint64(math.Float32bits(0.5)))}, 2},
+		{"probability that is none", nil, []hexField{u(311, 8, math.Float64bits(math.NaN()))}, 0},
+		{"zero in the record: the tables", [][]hexField{{u(144, 4, 1), u(34, 4, 50)}}, []hexField{u(34, 4, 0)}, 50},
+		{"unsampled", nil, []hexField{u(34, 4, 1)}, 1},
+		{"selector", [][]hexField{{u(302, 4, 1), u(305, 4, 1), u(304, 2, 3), u(309, 4, 1), u(310, 4, 256)}}, []hexField{u(302, 4, 1)}, 256},
+		{"selector of eight octets", [][]hexField{{u(302, 4, 1), u(309, 4, 1), u(310, 4, 256)}}, []hexField{u(302, 8, 1)}, 256},
+		{"another selector", [][]hexField{{u(302, 4, 1), u(309, 4, 1), u(310, 4, 256)}}, []hexField{u(302, 4, 2)}, 0},
+		{"the algorithm decides", [][]hexField{{u(302, 4, 1), u(304, 2, 1), u(309, 4, 1), u(310, 4, 9), u(305, 4, 10), u(306, 4, 90)}}, []hexField{u(302, 4, 1)}, 10},
+		{"sampler", [][]hexField{{u(48, 1, 4), u(49, 1, 2), u(50, 4, 1000)}}, []hexField{u(48, 2, 4)}, 1000},
+		{"interval of the exporter", [][]hexField{{u(144, 4, 1), u(34, 4, 2000), u(35, 1, 1)}}, []hexField{u(1, 4, 1)}, 2000},
+		{"interface", [][]hexField{{u(10, 4, 5), u(34, 4, 30)}, {u(144, 4, 1), u(34, 4, 2000)}}, []hexField{u(10, 4, 5)}, 30},
+		{"another interface", [][]hexField{{u(10, 4, 5), u(34, 4, 30)}, {u(144, 4, 1), u(34, 4, 2000)}}, []hexField{u(10, 4, 6)}, 2000},
+		{"the only selector", [][]hexField{{u(302, 4, 1), u(309, 4, 1), u(310, 4, 256)}}, []hexField{u(1, 4, 1)}, 256},
+		{"two selectors, none named", [][]hexField{{u(302, 4, 1), u(309, 4, 1), u(310, 4, 256)}, {u(302, 4, 2), u(309, 4, 1), u(310, 4, 9)}}, []hexField{u(1, 4, 1)}, 0},
+		{"newer replaces older", [][]hexField{{u(302, 4, 1), u(309, 4, 1), u(310, 4, 256)}, {u(302, 4, 1), u(309, 4, 1), u(310, 4, 9)}}, []hexField{u(302, 4, 1)}, 9},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			s := newTestSession(t, Config{})
+			for _, o := range c.options {
+				decode(t, s, optionsMessage(t, VersionIPFIX, 7, 1, o))
+				decode(t, s, one(t, VersionIPFIX, c.record...)) // fills the cache
+			}
+			f := decode(t, s, one(t, VersionIPFIX, c.record...))[0]
+			if f.SamplingRate != c.want || f.Has&FieldSamplingRate != 0 != (c.want > 0) {
+				t.Errorf("got %d, want %d", f.SamplingRate, c.want)
+			}
+		})
+	}
+}
+
+func TestOptionsAge(t *testing.T) {
+	s := newTestSession(t, Config{OptionsAge: time.Hour})
+	decode(t, s, optionsMessage(t, VersionIPFIX, 7, 1, []hexField{u(234, 4, 2), text(236, 8, "A2")}, []hexField{u(234, 4, 3), text(236, 8, "A3")}))
+	s.Expire(export + int64(time.Hour))
+	if s.Tables().Len() != 2 {
+		t.Errorf("%d entries at their age", s.Tables().Len())
+	}
+	s.Expire(export + int64(time.Hour+2*time.Minute))
+	if s.Tables().Len() != 0 || s.Tables().Expired != 2 {
+		t.Errorf("%d entries, %d expired", s.Tables().Len(), s.Tables().Expired)
+	}
+}
+
+func TestTrimText(t *testing.T) {
+	long := make([]byte, 400)
+	for i := range long {
+		long[i] = 'x'
+	}
+	copy(long[254:], "é")
+	for in, want := range map[string]string{
+		"a\x00\x00": "a", "a b  ": "a b", " \x00": "", "": "", "a\x00b": "a", "  a": "a", string(long): string(long[:254]),
+	} {
+		if got := string(trimText([]byte(in))); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+	var s string
+	if !setText(&s, []byte("a\xff")) || s != "a\uFFFD" || setText(&s, []byte("a\xff")) || setText(&s, nil) {
+		t.Errorf("got %q", s)
+	}
+}
