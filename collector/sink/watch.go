@@ -1,0 +1,224 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+const (
+	lookTimeout  = 5 * time.Second        // for one question to the brokers
+	lookInterval = 30 * time.Second       // between questions while all is well
+	alarmPause   = 500 * time.Millisecond // between a sign of trouble and the question
+	minLook      = 100 * time.Millisecond // between questions when it is not, doubling
+	maxLook      = 5 * time.Second
+)
+
+// Reasons why a topic takes no records, as told by Status.
+var (
+	ErrNoBroker  = errors.New("no broker answers")
+	ErrNoTopic   = errors.New("topic does not exist and creating topics is off (create it, or allow it with create-topics)")
+	ErrForbidden = errors.New("topic is not allowed for this user")
+	ErrCreate    = errors.New("topic does not exist and could not be created")
+	errPending   = errors.New("topic was created and has no leader yet")
+)
+
+// watch looks at the brokers and topics until ctx ends: at once when something seems wrong, else rarely. It opens the lanes of topics
+// that are there and creates those that are not.
+func (s *Kafka) watch(ctx context.Context) {
+	pause := minLook
+	for {
+		err := s.look(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		s.note(err)
+		wait := lookInterval
+		if err != nil {
+			wait = pause
+			pause = min(2*pause, maxLook)
+		} else {
+			pause = minLook
+		}
+		if !s.rest(ctx, wait, err == nil) {
+			return
+		}
+	}
+}
+
+// rest waits until it is time to look again; while all was well an alarm ends the wait early. It reports false when ctx ended.
+func (s *Kafka) rest(ctx context.Context, wait time.Duration, alarm bool) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	check := s.check
+	if !alarm {
+		check = nil
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	case <-check:
+	}
+	// The first sign of trouble is often one of many; let the client see the rest of it too.
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(alarmPause):
+		return true
+	}
+}
+
+// lookNow makes the watch look soon.
+func (s *Kafka) lookNow() {
+	select {
+	case s.check <- struct{}{}:
+	default:
+	}
+}
+
+// look asks for the topics, creates missing ones and opens or closes the lanes. It returns the first thing that is wrong.
+func (s *Kafka) look(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	names := make([]string, len(s.cfg.Topics))
+	for i, t := range s.cfg.Topics {
+		names[i] = t.Name
+	}
+	found, err := s.admin.ListTopics(ctx, names...)
+	if err != nil {
+		return s.noBroker(err)
+	}
+	faults := make([]error, len(names))
+	for i, name := range names {
+		if faults[i] = topicFault(found[name]); errors.Is(faults[i], ErrNoTopic) && s.cfg.CreateTopics {
+			faults[i] = s.create(ctx, name)
+		}
+		if faults[i] != nil {
+			faults[i] = fmt.Errorf("topic %s: %w", name, faults[i])
+		}
+	}
+	s.setFaults(faults)
+	return errors.Join(faults...)
+}
+
+// topicFault returns why a topic takes no records, or nil.
+func topicFault(t kadm.TopicDetail) error {
+	switch {
+	case t.Err == nil && len(t.Partitions) > 0:
+		for _, p := range t.Partitions {
+			if p.Leader >= 0 {
+				return nil // partitions without a leader are the client's business: their records wait in it
+			}
+		}
+		return errPending
+	case t.Err == nil, errors.Is(t.Err, kerr.UnknownTopicOrPartition):
+		return ErrNoTopic
+	case errors.Is(t.Err, kerr.TopicAuthorizationFailed):
+		return fmt.Errorf("%w: %w", ErrForbidden, t.Err)
+	}
+	return t.Err
+}
+
+// create creates a topic. It returns an error also when it worked: the topic is used when the brokers tell of it.
+func (s *Kafka) create(ctx context.Context, name string) error {
+	r, err := s.admin.CreateTopic(ctx, s.cfg.Partitions, s.cfg.Replication, s.cfg.TopicConfig, name)
+	switch {
+	case err == nil:
+		s.cfg.Log.Info("topic created", "topic", name, "partitions", r.NumPartitions, "replication", r.ReplicationFactor)
+		return errPending
+	case errors.Is(err, kerr.TopicAlreadyExists): // another worker was faster
+		return errPending
+	case r.ErrMessage != "":
+		return fmt.Errorf("%w: %w (%s)", ErrCreate, err, r.ErrMessage)
+	}
+	return fmt.Errorf("%w: %w", ErrCreate, err)
+}
+
+// setFaults opens the lanes whose topics are there and keeps the records of the others in their lines.
+func (s *Kafka) setFaults(faults []error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, l := range s.lanes {
+		l.open = faults[i] == nil
+	}
+	s.wakePump()
+}
+
+// noBroker puts the last connection error into what the client says, which is often no more than that the time is over.
+func (s *Kafka) noBroker(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lastDial != nil && !errors.Is(err, s.lastDial) {
+		err = s.lastDial
+	}
+	return fmt.Errorf("%w: %w", ErrNoBroker, err)
+}
+
+// note keeps the outcome of a look and tells the log when it changed.
+func (s *Kafka) note(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	up := err == nil
+	changed := s.status.Since.IsZero() || s.status.Up != up
+	told := err != nil && (s.status.Err == nil || s.status.Err.Error() != err.Error())
+	if changed {
+		s.status.Up, s.status.Since = up, time.Now()
+		s.status.Err = nil
+	}
+	if err != nil {
+		s.status.Err = err
+	}
+	switch {
+	case changed && up:
+		s.cfg.Log.Info("kafka takes records", "waiting", s.waitingLocked())
+	case errors.Is(err, errPending): // for a moment only; the next look tells more
+	case told:
+		s.cfg.Log.Warn("kafka takes no records, keeping them in memory and trying on", "err", err)
+	}
+}
+
+// hooks are what the client reports to the sink.
+type hooks Kafka
+
+var (
+	_ kgo.HookBrokerConnect       = (*hooks)(nil)
+	_ kgo.HookBrokerDisconnect    = (*hooks)(nil)
+	_ kgo.HookProduceBatchWritten = (*hooks)(nil)
+)
+
+// OnBrokerConnect keeps the reason why a broker cannot be reached.
+func (h *hooks) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
+	s := (*Kafka)(h)
+	s.mu.Lock()
+	s.lastDial = err
+	s.mu.Unlock()
+	if err != nil {
+		s.lookNow()
+	}
+}
+
+// OnBrokerDisconnect lets the watch see whether the others are still there.
+func (h *hooks) OnBrokerDisconnect(kgo.BrokerMetadata, net.Conn) { (*Kafka)(h).lookNow() }
+
+// OnProduceBatchWritten counts batches; there are a few hundred a second at most.
+func (h *hooks) OnProduceBatchWritten(_ kgo.BrokerMetadata, topic string, _ int32, m kgo.ProduceBatchMetrics) {
+	s := (*Kafka)(h)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.lanes {
+		if l.topic == topic {
+			l.Batches++
+			l.BatchBytes += uint64(m.UncompressedBytes)
+			l.WireBytes += uint64(m.CompressedBytes)
+			return
+		}
+	}
+}
