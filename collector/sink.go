@@ -31,7 +31,7 @@ func newSink(cfg *Config, env Env, log *slog.Logger) (Sink, error) {
 		{Key: "slot", Value: strconv.AppendInt(nil, int64(cfg.Slot), 10)},
 	}}}
 	if cfg.Sink == SinkStdout {
-		return sink.NewStdout(env.Stdout, sink.StdoutConfig{Topics: topics}), nil
+		return sink.NewStdout(env.Stdout, sink.StdoutConfig{Topics: []string{TopicFlow: cfg.Kafka.TopicFlow}}), nil
 	}
 	k, err := sink.NewKafka(sink.KafkaConfig{
 		Brokers: cfg.Kafka.Brokers, Topics: topics, ClientID: fmt.Sprintf("telcol-%s-%d", cfg.Group, cfg.Slot),

@@ -66,7 +66,9 @@ func (w *worker) start() error {
 	if w.sink, err = newSink(&w.cfg, w.env, w.log); err != nil {
 		return err
 	}
-	if w.udp, err = intake.NewUDP(w.sockets.udp, intake.UDPConfig{Coalesce: w.cfg.Intake.Coalesce}); err != nil {
+	if w.udp, err = intake.NewUDP(w.sockets.udp, intake.UDPConfig{
+		ReceiveBuffer: w.cfg.Intake.ReceiveBuffer, Coalesce: w.cfg.Intake.Coalesce,
+	}); err != nil {
 		return fmt.Errorf("udp socket %s: %w", w.cfg.ListenIPFIX, err)
 	}
 	w.owned = newOwnership(w.sockets.group, w.cfg.Slot)

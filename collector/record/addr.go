@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"net/netip"
+	"strconv"
 )
 
 // addrRoom holds the longest address, and the octets that a store of four or eight writes past its end.
@@ -82,13 +83,8 @@ type decimal struct {
 
 var decimals = func() (t [256]decimal) {
 	for i := range t {
-		var b [8]byte
-		d := &t[i]
-		d.size = putUint(b[:], 0, uint64(i))
-		clear(b[d.size:])
-		b[d.size] = '.'
-		d.size++
-		d.text = binary.LittleEndian.Uint32(b[:])
+		b := append(strconv.AppendInt(nil, int64(i), 10), '.')
+		t[i] = decimal{size: len(b), text: binary.LittleEndian.Uint32(append(b, 0, 0, 0))}
 	}
 	return t
 }()

@@ -12,9 +12,10 @@ import (
 // attributes of recently used routes. It belongs to one goroutine.
 type Encoder struct {
 	// Set by NewEncoder.
-	slot  int
-	extra bool
-	joins *joinTexts
+	slot         int
+	extra        bool
+	cacheEntries int
+	joins        *joinTexts
 
 	// Caches.
 	message  messageKey
@@ -22,6 +23,8 @@ type Encoder struct {
 	head     []byte // from the opening brace up to the position in record_id
 	identity []byte // from the end of record_id to the last field of the message
 	dates    dateCache
+	routes   routeCache
+	touched  byte // by routes.touch; only written, so that the reads stay
 	src, dst side
 }
 
@@ -31,27 +34,18 @@ type Option func(*Encoder)
 // WithExtra makes the encoder write the "extra" object: what the data record holds beside the fields of the schema.
 func WithExtra() Option { return func(e *Encoder) { e.extra = true } }
 
-// WithRouteCache sets how many sets of path attributes are kept in their encoded form, per side of the flow. It is
-// rounded up to a power of two; the default is DefaultRouteCache, and below 1 there is no cache.
-func WithRouteCache(entries int) Option {
-	return func(e *Encoder) {
-		e.src.cache = newRouteCache(entries)
-		e.dst.cache = newRouteCache(entries)
-	}
-}
+// WithRouteCache sets how many sets of path attributes are kept in their encoded form. It is rounded up to a power of
+// two; the default is DefaultRouteCache, and below 1 there is no cache. An entry takes about 800 octets.
+func WithRouteCache(entries int) Option { return func(e *Encoder) { e.cacheEntries = entries } }
 
 // NewEncoder returns an encoder for the records of a worker's slot.
 func NewEncoder(slot int, opts ...Option) *Encoder {
-	e := &Encoder{
-		slot:  slot,
-		dates: newDateCache(),
-		joins: newJoinTexts(),
-		src:   side{keys: keysOf("src_"), cache: newRouteCache(DefaultRouteCache)},
-		dst:   side{keys: keysOf("dst_"), cache: newRouteCache(DefaultRouteCache)},
-	}
+	e := &Encoder{slot: slot, cacheEntries: DefaultRouteCache, joins: newJoinTexts(), dates: newDateCache()}
 	for _, opt := range opts {
 		opt(e)
 	}
+	e.routes = newRouteCache(e.cacheEntries)
+	e.src, e.dst = newSide("src", &e.routes), newSide("dst", &e.routes)
 	return e
 }
 
@@ -59,6 +53,7 @@ func NewEncoder(slot int, opts ...Option) *Encoder {
 // its device name and the attributes of its routes. It allocates only to grow dst or to fill its caches.
 func (e *Encoder) AppendJSON(dst []byte, r *correlate.Record) []byte {
 	f := r.Flow
+	e.touched = e.routes.touch(r.Src.Match.Attr) ^ e.routes.touch(r.Dst.Match.Attr)
 	dst = e.appendIdentity(dst, r)
 	dst = e.appendTimes(dst, f)
 	dst = appendTuple(dst, f)

@@ -159,19 +159,38 @@ func TestCacheIsNotFooledByReusedIDs(t *testing.T) {
 func TestRouteCacheBounds(t *testing.T) {
 	for _, tc := range []struct{ ask, want int }{{-1, 0}, {0, 0}, {1, 1}, {2, 2}, {3, 4}, {8192, 8192}, {8193, 16384}} {
 		c := newRouteCache(tc.ask)
-		if got := len(c.entries); got != tc.want {
+		if got := len(c.attrs); got != tc.want {
 			t.Errorf("%d entries asked: got %d, want %d", tc.ask, got, tc.want)
 		}
 	}
-	c := newRouteCache(1)
-	slot := c.slot(77)
-	slot.store(&rib.Attrs{}, make([]byte, maxCachedText))
-	if cap(slot.text) > maxCachedText {
-		t.Errorf("an entry holds %d octets", cap(slot.text))
-	}
-	slot.store(&rib.Attrs{}, make([]byte, maxCachedText+1))
-	if slot.attrs != nil {
-		t.Error("a long text was kept")
+	text := func(n int) []byte { return append([]byte(`,"src_as":`), make([]byte, n-10)...) }
+	for _, tc := range []struct {
+		name string
+		text []byte
+		kept bool
+	}{
+		{"longest", text(maxText), true},
+		{"too long", text(maxText + 1), false},
+		{"most names", bytes.Repeat([]byte(`"src_"`), maxNames), true},
+		{"too many names", bytes.Repeat([]byte(`"src_"`), maxNames+1), false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := newRouteCache(4)
+			m := &rib.Match{Attr: 77, Attrs: &rib.Attrs{}}
+			c.store(m, tc.text, [3]byte{'s', 'r', 'c'})
+			for _, side := range []string{"dst", "src"} {
+				got, ok := c.append(nil, m, [3]byte([]byte(side)))
+				if ok != tc.kept {
+					t.Fatalf("kept %v, want %v", ok, tc.kept)
+				}
+				if want := bytes.ReplaceAll(tc.text, []byte("src"), []byte(side)); ok && !bytes.Equal(got, want) {
+					t.Errorf("got %q, want %q", got, want)
+				}
+			}
+			if _, ok := c.append(nil, &rib.Match{Attr: 77, Attrs: &rib.Attrs{MED: 1}}, [3]byte{}); ok {
+				t.Error("other attributes of that id have the text")
+			}
+		})
 	}
 }
 

@@ -13,10 +13,15 @@ func appendUint(dst []byte, k *key, v uint64) []byte {
 	return b[:putUint(b, n, v)]
 }
 
-// putUint writes v in decimal at b[n:] and returns its end. It has no branch on the number of digits but every eight:
-// in traffic they are not predictable.
+// putUint writes v in decimal at b[n:] and returns its end. Beyond an octet it does not branch on the number of digits
+// but every eight: in traffic they are not predictable.
 func putUint(b []byte, n int, v uint64) int {
 	const eight = 100_000_000
+	if v < uint64(len(decimals)) {
+		d := &decimals[v]
+		binary.LittleEndian.PutUint32(b[n:], d.text)
+		return n + d.size - 1
+	}
 	if v >= eight {
 		n = putUint(b, n, v/eight)
 		binary.LittleEndian.PutUint64(b[n:], eightDigits(uint32(v%eight))|asciiZeros)

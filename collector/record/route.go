@@ -36,8 +36,13 @@ func keysOf(prefix string) sideKeys {
 
 // side writes the route of one of a flow's two addresses.
 type side struct {
-	keys  sideKeys
-	cache routeCache
+	letters [3]byte // that the names of its fields begin with
+	keys    sideKeys
+	cache   *routeCache // of both sides
+}
+
+func newSide(letters string, cache *routeCache) side {
+	return side{letters: [3]byte([]byte(letters)), keys: keysOf(letters + "_"), cache: cache}
 }
 
 // append writes the route's fields; a side without a route has none.
@@ -63,15 +68,13 @@ func (s *side) append(dst []byte, v *correlate.Side, dates *dateCache) []byte {
 
 // appendAttrs writes the fields that depend on the path attributes alone, from the cache when they are there.
 func (s *side) appendAttrs(dst []byte, m *rib.Match) []byte {
-	slot := s.cache.slot(m.Attr)
-	if slot != nil && slot.attrs == m.Attrs {
-		return append(dst, slot.text...)
+	dst, ok := s.cache.append(dst, m, s.letters)
+	if ok {
+		return dst
 	}
 	before := len(dst)
 	dst = s.renderAttrs(dst, m.Attrs)
-	if slot != nil {
-		slot.store(m.Attrs, dst[before:])
-	}
+	s.cache.store(m, dst[before:], s.letters)
 	return dst
 }
 
