@@ -172,6 +172,14 @@ func BenchmarkLookup(b *testing.B) {
 					i++
 				}
 			})
+			b.Run(fmt.Sprintf("bare-lpm/routes=%d/%s", n, draw), func(b *testing.B) {
+				i := 0
+				for b.Loop() {
+					a := addrs[i&mask]
+					bare.LookupPrefixLPM(netip.PrefixFrom(a, a.BitLen()))
+					i++
+				}
+			})
 			for _, peers := range []int{1, 4} {
 				for _, hop := range []netip.Addr{{}, netip.MustParseAddr("198.51.100.9")} {
 					b.Run(fmt.Sprintf("rib/routes=%d/%s/peers=%d/hop=%v", n, draw, peers, hop.IsValid()), func(b *testing.B) {

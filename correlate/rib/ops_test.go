@@ -242,6 +242,9 @@ func (r *RIB) check() error {
 		return fmt.Errorf("live %d counted %d, dead %d counted %d", r.live, live, r.dead, dead)
 	}
 	for i := range r.feeds {
+		if f := &r.feeds[i]; f.table != nil && f.n == 0 {
+			return fmt.Errorf("feed %d is empty", i)
+		}
 		if r.feeds[i].n != per[uint32(i)] {
 			return fmt.Errorf("feed %d: %d entries, counted %d", i, r.feeds[i].n, per[uint32(i)])
 		}

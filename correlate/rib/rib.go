@@ -1,6 +1,7 @@
 package rib
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 )
@@ -8,6 +9,7 @@ import (
 // Options limit a RIB and set its times. A zero field takes its default.
 type Options struct {
 	MaxRoutes   int           // live routes; more are refused and counted. Default: no limit
+	MaxPaths    int           // routes of one prefix in a view; more are refused and counted, since a change looks at all of them. Default 1024
 	MaxSources  int           // peers' views and families; more are refused and counted. Default 65536
 	QuietPeriod time.Duration // a source that says nothing for so long counts as synced. Default 5 s
 	SyncLimit   time.Duration // a source that syncs for so long counts as synced. Default 5 min
@@ -15,17 +17,11 @@ type Options struct {
 }
 
 func (o *Options) setDefaults() {
-	set := func(d *time.Duration, v time.Duration) {
-		if *d == 0 {
-			*d = v
-		}
-	}
-	set(&o.QuietPeriod, 5*time.Second)
-	set(&o.SyncLimit, 5*time.Minute)
-	set(&o.StaleAfter, 10*time.Minute)
-	if o.MaxSources == 0 {
-		o.MaxSources = 1 << 16
-	}
+	o.QuietPeriod = cmp.Or(o.QuietPeriod, 5*time.Second)
+	o.SyncLimit = cmp.Or(o.SyncLimit, 5*time.Minute)
+	o.StaleAfter = cmp.Or(o.StaleAfter, 10*time.Minute)
+	o.MaxSources = cmp.Or(o.MaxSources, 1<<16)
+	o.MaxPaths = cmp.Or(o.MaxPaths, 1024)
 }
 
 // RIB is the routes of one device. One goroutine owns it.
@@ -70,7 +66,7 @@ type Stats struct {
 	Withdrawn       uint64
 	WithdrawnAbsent uint64 // withdrawals of routes that were not there
 	Swept           uint64 // routes that went with End-of-RIB, Peer Down, a timeout or Clear
-	RefusedRoutes   uint64 // over Options.MaxRoutes
+	RefusedRoutes   uint64 // over Options.MaxRoutes or MaxPaths
 	RefusedSources  uint64 // routes of a source over Options.MaxSources
 	Invalid         uint64 // invalid prefix, view or source
 }
@@ -134,14 +130,20 @@ func (r *RIB) insert(src *source, k feedKey, p netip.Prefix, e entry) bool {
 	}
 	t := r.feeds[fi].table
 	e.origin = packOrigin(fi, r.in.set(e.attr).rank.nextHop)
+	fits := true
 	t.trie.Modify(p, func(head uint32, ok bool) (uint32, bool) {
 		if !ok {
 			head = none
 		}
-		if i := r.find(t, head, src, e.pathID, e.hasPathID()); i != none {
+		i, paths := r.find(t, head, src, e.pathID, e.hasPathID())
+		if i != none {
 			if r.replace(t, i, e) {
 				head = r.order(t, head)
 			}
+			return head, false
+		}
+		if paths >= r.opt.MaxPaths {
+			fits = false
 			return head, false
 		}
 		e.next = head
@@ -150,7 +152,8 @@ func (r *RIB) insert(src *source, k feedKey, p netip.Prefix, e entry) bool {
 		r.count(fi, 1)
 		return r.order(t, head), false
 	})
-	return true
+	r.count(fi, 0) // a new feed goes again if it got nothing
+	return fits
 }
 
 // replace gives entry i the attributes, feed and time of e and reports whether that may change the order of its chain.
@@ -188,7 +191,7 @@ func (r *RIB) has(src *source, k feedKey, p netip.Prefix, pathID uint32, hasPath
 	if !ok {
 		return false
 	}
-	i := r.find(t, head, src, pathID, hasPathID)
+	i, _ := r.find(t, head, src, pathID, hasPathID)
 	return i != none && !r.feeds[t.arena.at(i).feed()].dead
 }
 
@@ -208,7 +211,7 @@ func (r *RIB) Withdraw(s SourceID, vrf RD, p netip.Prefix, pathID uint32, hasPat
 	t := r.peek(feedKey{vrf: vrf, six: p.Addr().Is6()}, src.view)
 	if t != nil {
 		if head, ok := t.trie.Get(p); ok {
-			i := r.find(t, head, src, pathID, hasPathID)
+			i, _ := r.find(t, head, src, pathID, hasPathID)
 			if i != none && !r.feeds[t.arena.at(i).feed()].dead {
 				f := t.arena.at(i).feed()
 				r.unlink(t, p, i)

@@ -40,16 +40,16 @@ func version(six bool) int {
 	return 0
 }
 
-// find walks the chain from i for the path of a source.
-func (r *RIB) find(t *table, i uint32, src *source, pathID uint32, hasPathID bool) uint32 {
-	for i != none {
+// find walks the chain from i for the path of a source. It returns none and the length of the chain when there is no such path.
+func (r *RIB) find(t *table, i uint32, src *source, pathID uint32, hasPathID bool) (index uint32, length int) {
+	for ; i != none; length++ {
 		e := t.arena.at(i)
 		if e.pathID == pathID && e.hasPathID() == hasPathID && r.feeds[e.feed()].src == src {
-			return i
+			return i, 0
 		}
 		i = e.next
 	}
-	return none
+	return none, length
 }
 
 // table returns the table for a feed, creating it.
