@@ -7,9 +7,9 @@ import (
 	"net"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 const (
@@ -88,43 +88,62 @@ func (s *Kafka) lookNow() {
 func (s *Kafka) look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	names := make([]string, len(s.cfg.Topics))
-	for i, t := range s.cfg.Topics {
-		names[i] = t.Name
-	}
-	found, err := s.admin.ListTopics(ctx, names...)
+	found, err := s.describe(ctx)
 	if err != nil {
 		return s.noBroker(err)
 	}
-	faults := make([]error, len(names))
-	for i, name := range names {
-		if faults[i] = topicFault(found[name]); errors.Is(faults[i], ErrNoTopic) && s.cfg.CreateTopics {
-			faults[i] = s.create(ctx, name)
+	faults := make([]error, len(s.cfg.Topics))
+	for i, t := range s.cfg.Topics {
+		if faults[i] = topicFault(found[t.Name]); errors.Is(faults[i], ErrNoTopic) && s.cfg.CreateTopics {
+			faults[i] = s.create(ctx, t.Name)
 		}
 		if faults[i] != nil {
-			faults[i] = fmt.Errorf("topic %s: %w", name, faults[i])
+			faults[i] = fmt.Errorf("topic %s: %w", t.Name, faults[i])
 		}
 	}
 	s.setFaults(faults)
 	return errors.Join(faults...)
 }
 
+// describe asks a broker for the topics. It does not ask by way of kadm, which may answer from the client's memory: a topic just created
+// would be missing for a second, and a broker just lost would still be there.
+func (s *Kafka) describe(ctx context.Context) (map[string]kmsg.MetadataResponseTopic, error) {
+	req := kmsg.NewPtrMetadataRequest()
+	for _, t := range s.cfg.Topics {
+		rt := kmsg.NewMetadataRequestTopic()
+		rt.Topic = kmsg.StringPtr(t.Name)
+		req.Topics = append(req.Topics, rt)
+	}
+	resp, err := req.RequestWith(ctx, s.client)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[string]kmsg.MetadataResponseTopic)
+	for _, t := range resp.Topics {
+		if t.Topic != nil {
+			found[*t.Topic] = t
+		}
+	}
+	return found, nil
+}
+
 // topicFault returns why a topic takes no records, or nil.
-func topicFault(t kadm.TopicDetail) error {
-	switch {
-	case t.Err == nil && len(t.Partitions) > 0:
+func topicFault(t kmsg.MetadataResponseTopic) error {
+	switch err := kerr.ErrorForCode(t.ErrorCode); {
+	case err == nil && len(t.Partitions) > 0:
 		for _, p := range t.Partitions {
 			if p.Leader >= 0 {
 				return nil // partitions without a leader are the client's business: their records wait in it
 			}
 		}
 		return errPending
-	case t.Err == nil, errors.Is(t.Err, kerr.UnknownTopicOrPartition):
+	case err == nil, errors.Is(err, kerr.UnknownTopicOrPartition):
 		return ErrNoTopic
-	case errors.Is(t.Err, kerr.TopicAuthorizationFailed):
-		return fmt.Errorf("%w: %w", ErrForbidden, t.Err)
+	case errors.Is(err, kerr.TopicAuthorizationFailed):
+		return fmt.Errorf("%w: %w", ErrForbidden, err)
+	default:
+		return err
 	}
-	return t.Err
 }
 
 // create creates a topic. It returns an error also when it worked: the topic is used when the brokers tell of it.
