@@ -81,7 +81,7 @@ func (s *Session) decodeOpens(m *PeerUp, data []byte) (rest []byte, err error) {
 			return nil, fmt.Errorf("type %d instead of open: %w", typ, ErrPDU)
 		}
 		if *o, err = bgp.DecodeOpen(pdu); err != nil {
-						s.count.BadOpens++
+			s.count.BadOpens++
 		}
 		data = rest
 	}

@@ -29,7 +29,7 @@ type Counters struct {
 	BadOpens     uint64               // Peer Ups whose OPENs could be read in part only
 	NoPeerUp     uint64               // Route Monitoring of peers without Peer Up, read with the defaults
 	PeersRefused uint64               // Peer Ups beyond Config.MaxPeers
-	Trailing     uint64               // octets behind the UPDATE of a version 3 Route Monitoring
+	Trailing     uint64               // octets behind the UPDATE of Route Monitoring that are no TLVs
 	BGP          bgp.Counters
 }
 

@@ -35,6 +35,10 @@ const (
 	StatAdjRIBOutPost       uint16 = 15
 	StatAdjRIBOutPreFamily  uint16 = 16
 	StatAdjRIBOutPostFamily uint16 = 17
+	StatAdjRIBInPre         uint16 = 18
+	StatAdjRIBInPreFamily   uint16 = 19
+	StatAdjRIBInPost        uint16 = 20
+	StatAdjRIBInPostFamily  uint16 = 21
 )
 
 // Name gives a short name of the type, "stat-N" for unknown ones.
@@ -50,13 +54,14 @@ func (s *Statistic) IsGauge() bool {
 	return s.Type >= StatAdjRIBIn && s.Type <= StatLocRIBFamily || s.Type >= StatAdjRIBOutPre
 }
 
-// statNames holds IANA "BMP Statistics Types" 0 to 17.
+// statNames holds IANA "BMP Statistics Types" from 0 on.
 var statNames = [...]string{
 	"rejected-by-policy", "duplicate-prefix", "duplicate-withdraw", "cluster-list-loop", "as-path-loop",
 	"originator-loop", "confed-loop", "adj-rib-in-routes", "loc-rib-routes", "adj-rib-in-family-routes",
 	"loc-rib-family-routes", "treat-as-withdraw-updates", "treat-as-withdraw-prefixes", "duplicate-updates",
 	"adj-rib-out-pre-routes", "adj-rib-out-post-routes", "adj-rib-out-pre-family-routes",
-	"adj-rib-out-post-family-routes",
+	"adj-rib-out-post-family-routes", "adj-rib-in-pre-routes", "adj-rib-in-pre-family-routes",
+	"adj-rib-in-post-routes", "adj-rib-in-post-family-routes",
 }
 
 // decodeStatistics decodes a Statistics Report. The length of a value decides how it is read, so that types still

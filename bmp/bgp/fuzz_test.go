@@ -1,0 +1,102 @@
+package bgp
+
+import (
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+)
+
+// FuzzDecodeUpdate checks that no input panics or is misused, that decoding twice (the second time from the cache) gives
+// the same, and that what was decoded survives being written and read again.
+func FuzzDecodeUpdate(f *testing.F) {
+	r := rand.New(rand.NewPCG(7, 8))
+	for i, fam := range allFamilies {
+		msg, _, _ := AppendUpdate(nil, nil, []NLRI{randomNLRI(r, fam, i%2 == 0)}, randomAttributes(r, i > 3), ASWidth(i%2))
+		f.Add(msg[HeaderSize:], uint8(i))
+	}
+	f.Add(updateBody(nil, unhex(f, "c02808 05 0005 00 63 0001 00"), nil), uint8(0))
+	f.Add(updateBody(nil, unhex(f, "800e1c 001946 04 c0000201 00 0311 0000fbf000000001 00000000 20 0a000001"), nil), uint8(0))
+	f.Fuzz(func(t *testing.T, body []byte, mode uint8) {
+		p := Params{ASWidth: ASWidth(mode >> 1 & 3)}
+		if mode&1 != 0 {
+			p.AddPath = allFamilies
+		}
+		d := NewDecoder(Config{})
+		u, err := d.DecodeUpdate(body, p)
+		if (err != nil) != (u.Outcome == OutcomeMalformed) {
+			t.Fatalf("outcome %v with %v", u.Outcome, err)
+		}
+		withdrawn := slices.Clone(u.Withdrawn)
+		var announced [][]NLRI
+		var attrs []*Attributes
+		for _, a := range u.Announced {
+			announced, attrs = append(announced, slices.Clone(a.NLRI)), append(attrs, a.Attrs)
+		}
+		again, _ := d.DecodeUpdate(body, p)
+		if !slices.Equal(again.Withdrawn, withdrawn) || len(again.Announced) != len(announced) {
+			t.Fatal("decoding again gives other routes")
+		}
+		for i, a := range attrs {
+			rewrite(t, d, announced[i], a)
+		}
+	})
+}
+
+// rewrite writes routes with their attributes and compares what comes back.
+func rewrite(t *testing.T, d *Decoder, routes []NLRI, a *Attributes) {
+	if len(routes) == 0 || !a.NextHop.IsValid() || a.ClusterLength == 255 || len(a.ASSet) > 255 || len(a.key) > 3000 {
+		return // cannot be written, or not in one message
+	}
+	v4 := routes[0].Family.AFI() == AFIIPv4
+	if a.NextHop.Is4() != v4 || routes[0].Family.SAFI() == SAFILabeled || routes[0].Family.SAFI() == SAFIVPN {
+		return // the next hop's form or the label stack is not the one that is written
+	}
+	msg, _, na := AppendUpdate(nil, nil, routes, a, AS4)
+	p := Params{}
+	if routes[0].HasPathID {
+		p.AddPath = []Family{routes[0].Family}
+	}
+	u, err := d.DecodeUpdate(msg[HeaderSize:], p)
+	if err != nil || len(u.Announced) != 1 || !slices.Equal(u.Announced[0].NLRI, routes[:na]) {
+		t.Fatalf("got %+v, %v; want %v", u, err, routes)
+	}
+	got, want := plain(u.Announced[0].Attrs), plain(a)
+	if got.LinkLocalNextHop != want.LinkLocalNextHop && v4 {
+		got.LinkLocalNextHop = want.LinkLocalNextHop
+	}
+	got.Unknown, want.Unknown = nil, nil // flags and duplicates may differ
+	if !equalAttributes(&got, &want) {
+		t.Fatalf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+// equalAttributes compares attributes, an empty list being as good as none.
+func equalAttributes(a, b *Attributes) bool {
+	for _, x := range []*Attributes{a, b} {
+		x.ASPath, x.ASSet, x.Communities = nilEmpty(x.ASPath), nilEmpty(x.ASSet), nilEmpty(x.Communities)
+		x.ExtCommunities, x.LargeCommunities = nilEmpty(x.ExtCommunities), nilEmpty(x.LargeCommunities)
+		x.ClusterList, x.SRv6SIDs = nilEmpty(x.ClusterList), nilEmpty(x.SRv6SIDs)
+	}
+	return reflect.DeepEqual(a, b)
+}
+
+// FuzzDecodeOpen checks that no input panics and that what was decoded can be written and read again.
+func FuzzDecodeOpen(f *testing.F) {
+	o := Open{AS: 70000, AS4: true, Families: allFamilies, AddPath: []AddPath{{IPv4Unicast, AddPathBoth}}}
+	f.Add(AppendOpen(nil, &o)[HeaderSize:])
+	f.Add(unhex(f, "04 fbf0 00b4 0a000001 ff ff 0009 02 0006 4104 00011170"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		o, err := DecodeOpen(body)
+		if err != nil || len(o.Families)*8+len(o.AddPath)*6 > 200 {
+			return
+		}
+		again, err := DecodeOpen(AppendOpen(nil, &o)[HeaderSize:])
+		if o.Version == 0 {
+			o.Version = 4
+		}
+		if err != nil || again.AS != o.AS && o.AS4 || !slices.Equal(again.Families, o.Families) || !slices.Equal(again.AddPath, o.AddPath) {
+			t.Fatalf("got %+v, %v; want %+v", again, err, o)
+		}
+	})
+}
