@@ -18,6 +18,7 @@ func (r *RIB) source(s SourceID) *source {
 }
 
 func (r *RIB) peerOf(k PeerKey) *peer {
+	k = k.canonical()
 	p := r.peers[k]
 	if p == nil {
 		if len(r.peers) >= r.opt.MaxSources {
@@ -84,7 +85,7 @@ func (r *RIB) PeerUp(k PeerKey, info PeerInfo, now int64) {
 // PeerDown makes all routes of a peer vanish at once.
 func (r *RIB) PeerDown(k PeerKey, now int64) {
 	r.advance(now)
-	p := r.peers[k]
+	p := r.peers[k.canonical()]
 	if p == nil {
 		return
 	}
@@ -192,141 +193,4 @@ func (r *RIB) setBare(p *peer, bare bool) {
 		r.bare--
 	}
 	r.epoch++
-}
-
-// currentFeed returns the feed for new routes of a source, creating it and its table, or none when there are too many.
-func (r *RIB) currentFeed(s *source, k feedKey) uint32 {
-	if s.cachedFeed != none && s.cached == k {
-		return s.cachedFeed
-	}
-	fi, ok := s.current[k]
-	if !ok {
-		if n := len(r.freeFeeds); n > 0 {
-			fi = r.freeFeeds[n-1]
-			r.freeFeeds = r.freeFeeds[:n-1]
-		} else if len(r.feeds) == maxFeeds {
-			return none
-		} else {
-			fi = uint32(len(r.feeds))
-			r.feeds = append(r.feeds, feed{})
-		}
-		t := r.table(k, s.view)
-		t.feeds = append(t.feeds, fi)
-		r.feeds[fi] = feed{table: t, src: s}
-		s.current[k] = fi
-		r.epoch++
-	}
-	s.cached, s.cachedFeed = k, fi
-	return fi
-}
-
-// freeFeed gives up a feed without entries.
-func (r *RIB) freeFeed(fi uint32) {
-	f := &r.feeds[fi]
-	s := f.src
-	switch {
-	case f.dead:
-	case f.stale:
-		s.old = without(s.old, fi)
-	default:
-		delete(s.current, feedKey{f.table.vrf, f.table.six})
-		s.cachedFeed = none
-	}
-	f.table.feeds = without(f.table.feeds, fi)
-	*f = feed{}
-	r.freeFeeds = append(r.freeFeeds, fi)
-	r.epoch++
-}
-
-// without removes v from a list whose order does not matter.
-func without(list []uint32, v uint32) []uint32 {
-	for i, x := range list {
-		if x == v {
-			list[i] = list[len(list)-1]
-			return list[:len(list)-1]
-		}
-	}
-	return list
-}
-
-// retire makes the current feeds of a source stale.
-func (r *RIB) retire(s *source) {
-	if len(s.current) == 0 {
-		return
-	}
-	if len(s.old) == 0 {
-		s.oldSince = r.now
-	}
-	for _, fi := range s.current {
-		f := &r.feeds[fi]
-		f.stale, f.since = true, r.now
-		s.stale += f.n
-		s.old = append(s.old, fi)
-	}
-	clear(s.current)
-	s.cachedFeed = none
-}
-
-// sweep kills the feeds of a source that became stale by the time until.
-func (r *RIB) sweep(s *source, until int64) {
-	old := s.old
-	s.old, s.oldSince = nil, 0
-	for _, fi := range old {
-		f := &r.feeds[fi]
-		if f.since > until {
-			if len(s.old) == 0 || f.since < s.oldSince {
-				s.oldSince = f.since
-			}
-			s.old = append(s.old, fi)
-			continue
-		}
-		r.kill(fi)
-	}
-}
-
-// kill takes the routes of a stale feed, which is no longer in its source's list, from all lookups and counts.
-func (r *RIB) kill(fi uint32) {
-	f := &r.feeds[fi]
-	t := f.table
-	f.dead = true
-	f.src.live -= f.n
-	f.src.stale -= f.n
-	r.live -= f.n
-	r.stats.Swept += uint64(f.n)
-	t.live -= f.n
-	t.dead += f.n
-	r.dead += f.n
-	r.epoch++
-	if t.live == 0 {
-		r.drop(t)
-	} else {
-		r.soil(t)
-	}
-}
-
-// soil gives a table to the clean-up.
-func (r *RIB) soil(t *table) {
-	if !t.dirty {
-		t.dirty = true
-		t.cursor = 0
-		r.dirty = append(r.dirty, t)
-	}
-}
-
-// unsort has the clean-up put the chains in order that have routes of a peer, whose information has changed.
-func (r *RIB) unsort(p *peer) {
-	for _, s := range p.sources {
-		for _, fi := range s.current {
-			r.unsortTable(r.feeds[fi].table)
-		}
-		for _, fi := range s.old {
-			r.unsortTable(r.feeds[fi].table)
-		}
-	}
-}
-
-func (r *RIB) unsortTable(t *table) {
-	r.soil(t)
-	t.unsorted = true
-	t.cursor = 0
 }

@@ -180,6 +180,16 @@ func TestPeerDownRemovesAtOnce(t *testing.T) {
 	s.want("told without Peer Up", 1, Syncing, Syncing)
 }
 
+func TestLocRIBAddressForms(t *testing.T) {
+	s := newStage(t)
+	s.r.PeerUp(PeerKey{Addr: netip.IPv6Unspecified()}, PeerInfo{}, s.now)
+	s.announce(PeerKey{Addr: netip.IPv4Unspecified()}, "10.0.0.0/8")
+	s.eor(PeerKey{})
+	s.want("one peer", 1, Synced, Synced)
+	s.r.PeerDown(PeerKey{Addr: netip.MustParseAddr("::ffff:0.0.0.0")}, s.now)
+	s.want("down", 0, Absent, Absent)
+}
+
 func TestStaleTimeout(t *testing.T) {
 	s := newStage(t)
 	s.announce(peerA, "10.0.0.0/8")

@@ -7,7 +7,15 @@ import "net/netip"
 type PeerKey struct {
 	Class         PeerClass
 	Distinguisher RD         // peer distinguisher, 0 for global instance peers
-	Addr          netip.Addr // BGP peer address; invalid or unspecified for Loc-RIB
+	Addr          netip.Addr // BGP peer address; invalid and :: are taken as 0.0.0.0, the Loc-RIB's
+}
+
+// canonical makes keys equal that mean the same peer: the address of a Loc-RIB is told as 0.0.0.0, :: or not at all.
+func (k PeerKey) canonical() PeerKey {
+	if k.Addr = k.Addr.Unmap(); !k.Addr.IsValid() || k.Addr.IsUnspecified() {
+		k.Addr = netip.IPv4Unspecified()
+	}
+	return k
 }
 
 // PeerClass tells apart the name spaces of peers (RFC 7854 section 4.2, RFC 9069 section 4.1).
@@ -80,12 +88,6 @@ func (p *peer) external() bool {
 	return p.info.AS != 0 && p.info.LocalAS != 0 && p.info.AS != p.info.LocalAS
 }
 
-// feedKey is where a source's routes go: a VRF and an IP version.
-type feedKey struct {
-	vrf RD
-	six bool
-}
-
 // source is one view and family of a peer.
 type source struct {
 	id        SourceID
@@ -105,14 +107,4 @@ type source struct {
 	// The last feed used: most messages stay in one VRF.
 	cached     feedKey
 	cachedFeed uint32
-}
-
-// feed is one sync of a source into one table. A feed that is not dead has entries; it goes with its last one.
-type feed struct {
-	table *table
-	src   *source
-	n     int   // entries
-	since int64 // when it became stale
-	stale bool
-	dead  bool
 }

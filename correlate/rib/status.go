@@ -68,7 +68,7 @@ func (s *source) status() SourceStatus {
 
 // SourceStatus returns the status of one source.
 func (r *RIB) SourceStatus(k PeerKey, v View, f Family) (SourceStatus, bool) {
-	if p := r.peers[k]; p != nil {
+	if p := r.peers[k.canonical()]; p != nil {
 		for _, s := range p.sources {
 			if s.view == v && s.family == f {
 				return s.status(), true

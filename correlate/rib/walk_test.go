@@ -94,17 +94,17 @@ func TestPathsAndWithin(t *testing.T) {
 		}
 	}
 	check("paths", list(r.Paths(0, netip.MustParseAddr("10.0.0.1"))), []string{
-		"loc-rib 0.0.0.0/0 invalid IP best",
+		"loc-rib 0.0.0.0/0 0.0.0.0 best",
 		"adj-rib-in-pre 10.0.0.0/24 192.0.2.1 best",
 		"adj-rib-in-pre 10.0.0.0/8 192.0.2.1 best",
 		"adj-rib-in-pre 10.0.0.0/8 192.0.2.2",
-		"adj-rib-out 10.0.0.0/8 invalid IP best",
+		"adj-rib-out 10.0.0.0/8 0.0.0.0 best",
 	})
 	check("within", list(r.Within(0, netip.MustParsePrefix("10.0.0.0/8"))), []string{
 		"adj-rib-in-pre 10.0.0.0/8 192.0.2.1 best",
 		"adj-rib-in-pre 10.0.0.0/8 192.0.2.2",
 		"adj-rib-in-pre 10.0.0.0/24 192.0.2.1 best",
-		"adj-rib-out 10.0.0.0/8 invalid IP best",
+		"adj-rib-out 10.0.0.0/8 0.0.0.0 best",
 	})
 	for range r.Paths(0, netip.MustParseAddr("10.0.0.1")) {
 		break // an early end must be heeded
