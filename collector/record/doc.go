@@ -28,8 +28,8 @@
 //   - "record_id" is domain, export time in seconds, sequence number and position in the message, joined by "-". It
 //     depends on nothing but the datagram: a device's record keeps it when the datagram is decoded again.
 //   - Names told by devices may hold any octet. They are escaped, and octets that are not UTF-8 become U+FFFD.
-//   - "extra" is there when it was asked for, see [WithExtra]. Its numbers, unlike all others, may be negative or have a
-//     fraction; values of no simple type are hexadecimal text.
+//   - "extra" is there when it was asked for, see [WithExtra]. Its values are written by package ipfix; numbers in it,
+//     unlike all others, may be negative or have a fraction.
 //   - "join_src" and "join_dst" are there when the flow has the address; "join_as_of" when at least one of them is.
 //
 // Texts of communities: "64496:299", with the names no-export, no-advertise, no-export-subconfed (RFC 1997) and

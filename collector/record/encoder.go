@@ -75,7 +75,7 @@ func (e *Encoder) AppendJSON(dst []byte, r *correlate.Record) []byte {
 		dst = appendExporterRoute(dst, f)
 	}
 	if e.extra {
-		dst = e.appendExtra(dst, &f.Record)
+		dst = appendExtra(dst, &f.Record)
 	}
 	dst = e.src.append(dst, &r.Src, &e.dates)
 	dst = e.dst.append(dst, &r.Dst, &e.dates)

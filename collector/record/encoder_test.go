@@ -52,7 +52,7 @@ func TestJSONAgreesWithTwin(t *testing.T) {
 			pool := r.pool(40)
 			e := NewEncoder(3, tc.opts...)
 			var buf []byte
-			for i := range 5000 {
+			for i := range 1000 {
 				rec := r.record(pool)
 				buf = e.AppendJSON(append(buf[:0], "head"...), rec)
 				line, ok := bytes.CutPrefix(buf, []byte("head"))

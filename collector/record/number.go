@@ -79,10 +79,3 @@ func appendHex64(dst []byte, v uint64) []byte {
 	}
 	return dst
 }
-
-func appendHex(dst, value []byte) []byte {
-	for _, b := range value {
-		dst = append(dst, hexDigits[b>>4], hexDigits[b&15])
-	}
-	return dst
-}

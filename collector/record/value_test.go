@@ -81,7 +81,7 @@ func FuzzAddr(f *testing.F) {
 }
 
 func TestTime(t *testing.T) {
-	dates := newDateCache()
+	dates, quote := newDateCache(), newKey(`"`)
 	r := newRandom(1)
 	times := []int64{0, 1, -1, nanosPerSecond, -nanosPerSecond, math.MaxInt64, math.MinInt64, 951_782_400 * nanosPerSecond}
 	for range 2000 {
@@ -89,7 +89,7 @@ func TestTime(t *testing.T) {
 	}
 	for range 2 { // once from the calendar, once from the cache
 		for _, nanos := range times {
-			got := string(dates.append(nil, &keyQuote, nanos))
+			got := string(dates.append(nil, &quote, nanos))
 			want := time.Unix(0, nanos).UTC().Format(`"2006-01-02T15:04:05.000000000Z"`)
 			if got != want {
 				t.Fatalf("%d: got %s, want %s", nanos, got, want)
