@@ -41,6 +41,7 @@ const (
 	idSamplingPopulation  = 310
 	idSamplingProbability = 311
 	idSelectorName        = 335
+	idSegment             = 494
 )
 
 // Selection algorithms (selectorAlgorithm, RFC 5477 section 8.2.1) that say which elements hold their parameters.

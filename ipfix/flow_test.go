@@ -87,6 +87,14 @@ func TestFlowFields(t *testing.T) {
 			Flow{Has: FieldPackets, Packets: 1, SRv6Segments: []netip.Addr{netip.AddrFrom16([16]byte(sixteen(1))), netip.AddrFrom16([16]byte(sixteen(2)))}},
 		},
 		{
+			"segments in a list", []hexField{vary(496, append([]byte{4, 1, 0xee, 0, 16}, sixteen(1)...)...), u(2, 4, 1)},
+			Flow{Has: FieldPackets, Packets: 1, SRv6Segments: []netip.Addr{netip.AddrFrom16([16]byte(sixteen(1)))}},
+		},
+		{
+			"list of something else", []hexField{vary(496, 4, 0, 1, 0, 4, 0, 0, 0, 9), u(2, 4, 1)},
+			Flow{Has: FieldPackets, Packets: 1},
+		},
+		{
 			"segments of an odd length are none", []hexField{vary(497, sixteen(1)[:15]...), u(2, 4, 1)},
 			Flow{Has: FieldPackets, Packets: 1},
 		},

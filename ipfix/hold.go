@@ -88,7 +88,8 @@ func (s *Session) release(d *domain, t *Template, now int64, h Handler) {
 		s.forget(set)
 		s.ReleasedSets++
 		m := message{Header: set.header, now: now}
-		_, _ = s.dataSet(d, t, &m, set.base, set.data, lead, h) // counted as a bad record
+		n, _ := s.dataSet(d, t, &m, set.base, set.data, lead, h) // an error is counted
+		d.records += uint64(n)
 	}
 }
 

@@ -6,6 +6,7 @@ type layers struct {
 	tos, labels        []int
 	version            int // field of the IP version, -1 if none
 	v4, v6             bool
+	lead               uint8 // family of the first address
 }
 
 // findLayers finds them.
@@ -32,6 +33,9 @@ func findLayers(t *Template) *layers {
 			l.labels = append(l.labels, i)
 		case f.ID == idIPVersion && f.Len <= 8:
 			l.version = i
+		}
+		if l.lead == 0 && (v4 || v6) {
+			l.lead = t.familyOf(i)
 		}
 		l.v4, l.v6 = l.v4 || v4, l.v6 || v6
 	}
@@ -140,7 +144,7 @@ func familyPlans(t *Template, l *layers) planChoice {
 		plan:   compile(t, planView{family: 6}, l),
 		other:  compile(t, planView{family: 4}, l),
 		decide: isV4,
-		lead:   t.familyOf(min(l.srcs[0], l.dsts[0])),
+		lead:   l.lead,
 	}
 	if l.version >= 0 {
 		c.version, c.hasVersion = t.refs[l.version], true

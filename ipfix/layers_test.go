@@ -92,3 +92,22 @@ func TestFamilies(t *testing.T) {
 		})
 	}
 }
+
+// TestHalfAddresses has templates with sources or destinations only, of both families.
+func TestHalfAddresses(t *testing.T) {
+	cases := []struct {
+		name   string
+		record []hexField
+		want   Flow
+	}{
+		{"sources", []hexField{a(8, "192.0.2.1"), a(27, "::"), u(4, 1, 6)}, Flow{Has: FieldSrcAddr | FieldProto, Src: addr("192.0.2.1"), Proto: 6}},
+		{"destinations", []hexField{a(12, "0.0.0.0"), a(28, "2001:db8::1")}, Flow{Has: FieldDstAddr, Dst: addr("2001:db8::1")}},
+		{"one of each", []hexField{a(8, "0.0.0.0"), a(28, "2001:db8::1")}, Flow{Has: FieldDstAddr, Dst: addr("2001:db8::1")}},
+		{"sources twice", []hexField{a(8, "192.0.2.1"), a(8, "192.0.2.2"), u(4, 1, 4), u(4, 1, 6)}, Flow{Has: FieldSrcAddr | FieldProto, Src: addr("192.0.2.2"), Proto: 6}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			wantFlow(t, decode(t, newTestSession(t, Config{}), one(t, VersionIPFIX, c.record...))[0], c.want)
+		})
+	}
+}

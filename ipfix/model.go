@@ -45,8 +45,8 @@ func NewModel(further ...Element) (*Model, error) {
 	for _, e := range further {
 		key := elementKey{e.PEN, e.ID}
 		switch name := (Element{PEN: e.PEN, Name: e.Name}); {
-		case e.Name == "":
-			return nil, fmt.Errorf("element %d.%d: no name", e.PEN, e.ID)
+		case !validName(e.Name):
+			return nil, fmt.Errorf("element %d.%d: name %q is not letters, digits and _-.", e.PEN, e.ID, e.Name)
 		case e.ID == 0 || e.ID > 0x7fff:
 			return nil, fmt.Errorf("element %s: id %d is not within 1 to 32767", e.Name, e.ID)
 		case e.Type > entities.SubTemplateMultiList:
@@ -61,6 +61,11 @@ func NewModel(further ...Element) (*Model, error) {
 		m.elements[key] = entities.NewInfoElement(e.Name, e.ID, e.Type, e.PEN, entities.InfoElementLength[e.Type])
 	}
 	return m, nil
+}
+
+// validName reports whether a name can stand in a record as it is.
+func validName(name string) bool {
+	return name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") == ""
 }
 
 // ParseType returns the abstract data type of a name of RFC 7012 section 3.1, such as "unsigned32".

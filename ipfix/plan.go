@@ -49,6 +49,8 @@ type plan struct {
 	has    FieldSet // what is set whatever the record holds
 	used   []uint64 // bit per field of the template that the plan reads into a field of the Flow
 
+	extra []Group // the others, but for padding
+
 	labels bool // has opLabel
 	icmp   bool // has type or code and the protocol to tell whether they mean something
 	// repeats says that every record sets the same fields of a Flow, but for times, rates and lists.
@@ -98,7 +100,7 @@ func compile(t *Template, v planView, l *layers) *plan {
 // fits reports whether the rule can take a field of n octets. That a variable length fits is seen record by record.
 func (r *rule) fits(n uint16) bool {
 	switch {
-	case n == variableLength:
+	case n == variableLength, r.shape == shapeAny:
 		return true
 	case r.shape == shapeInt:
 		return n >= 1 && n <= 8
@@ -155,6 +157,7 @@ func (t *Template) emit(slots *[numSlots]candidate) *plan {
 	}
 	p.icmp = may&FieldProto != 0 && may&(FieldICMPType|FieldICMPCode) != 0
 	p.repeats = len(p.late) == 0 && both == 0
+	p.extra = groupFields(t, p)
 	return p
 }
 

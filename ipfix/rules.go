@@ -79,6 +79,7 @@ const (
 	opDstMAC
 	opLabel
 	opSegments
+	opSegmentList
 )
 
 // Slots of a plan beside the fields of a Flow, each filled by at most one field of a record. The slot of a Flow's field is
@@ -110,6 +111,7 @@ const (
 	shapeInt      shape = iota // 1 to 8 octets
 	shapeExact                 // the rule's len, no other
 	shapeMultiple              // a multiple of the rule's len
+	shapeAny                   // the operation looks for itself
 )
 
 // rule says which slot an element fills. Of several elements for one slot the lowest rank wins.
@@ -245,6 +247,7 @@ var flowRules = []rule{
 	octetRule(325, 7, FieldStart, opStartNanos, 8),
 	octetRule(325, 7, FieldEnd, opEndNanos, 8),
 	intRule(352, 3, FieldBytes, opBytes),
+	{id: 496, slot: slotSegments, rank: 1, op: opSegmentList, shape: shapeAny},
 	{id: 497, slot: slotSegments, op: opSegments, shape: shapeMultiple, len: 16},
 	intRule(idSelector, 0, FieldSamplingRate, opSelector).at(slotSelector),
 	intRule(idSamplerID, 0, FieldSamplingRate, opSampler).at(slotSampler),

@@ -230,12 +230,28 @@ func execute(f *Flow, ops []op, window []byte, x *scratch) {
 		case opLabel:
 			f.pushLabel(uint32(n), &x.labels)
 		case opSegments:
-			f.SRv6Segments = f.SRv6Segments[:0]
-			for v := o.value(window); len(v) >= 16; v = v[16:] {
-				f.SRv6Segments = append(f.SRv6Segments, netip.AddrFrom16(([16]byte)(v)))
-			}
+			f.setSegments(o.value(window))
+		case opSegmentList:
+			f.setSegments(segmentsOfList(o.value(window)))
 		}
 	}
+}
+
+// setSegments sets the segment list from addresses one behind the other.
+func (f *Flow) setSegments(v []byte) {
+	f.SRv6Segments = f.SRv6Segments[:0]
+	for ; len(v) >= 16; v = v[16:] {
+		f.SRv6Segments = append(f.SRv6Segments, netip.AddrFrom16([16]byte(v)))
+	}
+}
+
+// segmentsOfList gives the addresses of a basic list (RFC 6313 section 4.5.1) of srhSegmentIPv6, nil if it is another.
+func segmentsOfList(v []byte) []byte {
+	const head = 5 // semantic, element id, octets of one
+	if len(v) < head || binary.BigEndian.Uint16(v[1:]) != idSegment || binary.BigEndian.Uint16(v[3:]) != 16 {
+		return nil
+	}
+	return v[head:]
 }
 
 // setAddr sets an address. Where a record has fields of both families for it, the one that is not all zero counts.

@@ -80,3 +80,14 @@ func (q *sequence) judge(h *Header, units uint32) verdict {
 	}
 	return verdict{late: uint64(max(units, 1))}
 }
+
+// Domain says how an observation domain of a session does.
+type Domain struct {
+	Version   uint16 // VersionIPFIX or VersionNetFlow9
+	ID        uint32
+	Templates int
+	Held      int // data sets that wait for a template
+	Messages  uint64
+	Records   uint64 // data and options records
+	Sequence
+}

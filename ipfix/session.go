@@ -3,6 +3,7 @@ package ipfix
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
 )
 
 // Handler takes what a Session decodes.
@@ -76,7 +77,10 @@ type domain struct {
 	templates map[uint16]*Template
 	waiting   map[uint16]int // held sets by the template they wait for
 	options   *Options
+	model     *Model // for elements in lists
 	seq       sequence
+	messages  uint64
+	records   uint64
 	rates     rateCache
 }
 
@@ -135,6 +139,8 @@ func (s *Session) Decode(msg []byte, now int64, h Handler) error {
 	if head.Version == VersionNetFlow9 {
 		units, m.unsure = 1, false
 	}
+	d.messages++
+	d.records += uint64(m.records)
 	v := d.seq.follow(&m.Header, units, !m.unsure)
 	s.SequenceLost += v.lost
 	s.SequenceLate += v.late
@@ -157,9 +163,41 @@ func (s *Session) domain(key domainKey) *domain {
 		templates: make(map[uint16]*Template),
 		waiting:   make(map[uint16]int),
 		options:   s.tables.Domain(key.id),
+		model:     s.model,
 	}
 	s.domains[key] = d
 	return d
+}
+
+// Domains goes over the observation domains of the session, in no order.
+func (s *Session) Domains() iter.Seq[Domain] {
+	return func(yield func(Domain) bool) {
+		for key, d := range s.domains {
+			held := 0
+			for _, n := range d.waiting {
+				held += n
+			}
+			if !yield(Domain{
+				Version: key.version, ID: key.id, Templates: len(d.templates), Held: held,
+				Messages: d.messages, Records: d.records, Sequence: d.seq.Sequence,
+			}) {
+				return
+			}
+		}
+	}
+}
+
+// Templates goes over the templates of the session, in no order.
+func (s *Session) Templates() iter.Seq[*Template] {
+	return func(yield func(*Template) bool) {
+		for _, d := range s.domains {
+			for _, t := range d.templates {
+				if !yield(t) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // sets walks the sets of a message. It returns the first error, but goes on where the framing still holds.

@@ -51,8 +51,11 @@ func TestNetFlow9Types(t *testing.T) {
 		NATSrc: addr("192.0.2.1"), NATDst: addr("192.0.2.2"), NATSrcPort: 1000, NATDstPort: 2000, Start: export, End: export,
 	})
 	r := flows[0].Record
-	if f := r.Field(4); f.ID != 33000 || f.PEN != 0 || !r.Extra(4) || r.Extra(0) {
+	if f := r.Field(4); f.ID != 33000 || f.PEN != 0 {
 		t.Errorf("got %+v", f)
+	}
+	if got := string(r.AppendObject(nil, r.Extra())); got != `{"0.33000":"0x00000007"}` {
+		t.Errorf("extra: got %s", got)
 	}
 }
 
