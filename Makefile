@@ -45,7 +45,8 @@ check-generate: ## Compile bpf/ again and compare with what is committed
 	@GO='$(GO)' .ci/check-generate $(CLANG) $(CLANG_VERSION)
 
 .PHONY: clean
-clean: ## Remove what was built here
+clean: ## Remove what was built and fetched here, stop the Kafka of kafka-up
+	@deploy/kafka-rig/rig.sh down
 	rm -rf bin .cache
 
 ##@ Check
