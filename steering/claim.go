@@ -66,7 +66,9 @@ func (c *Claim) Slot() int { return c.slot }
 //
 // UDP sockets are made invisible to the kernel's lookup by binding them to an
 // interface that no packet has: a member that closes while it can be found costs
-// its neighbours datagrams. Releasing again, or after the sockets were closed, does
+// its neighbours datagrams. Lookups under way may still find them, so read on for a
+// few milliseconds before closing; what arrives then may even be a neighbour's.
+// Releasing again, or after the sockets were closed, does
 // nothing; two goroutines must not do it at once.
 func (c *Claim) Release(ctx context.Context) error {
 	lock, err := c.group.pins.lock(ctx)

@@ -128,7 +128,7 @@ type NoListenerError struct {
 }
 
 func (e *NoListenerError) Error() string {
-	return fmt.Sprintf("steering group %q has no listener %s and adding it: %v", e.Group, e.Listener, e.Err)
+	return fmt.Sprintf("steering group %q has no listener %s, and it cannot be added: %v", e.Group, e.Listener, e.Err)
 }
 
 // Is reports whether target is [ErrNoListener].

@@ -3,6 +3,7 @@ package steering
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -115,41 +116,49 @@ func TestStartUnderFlood(t *testing.T) {
 	}
 }
 
-// Workers of other slots that come and go cost a steady worker nothing.
-func TestOthersComeAndGoWithoutLoss(t *testing.T) {
-	g, port := newGroup(t, 3)
-	steady := join(t, g, port, 0)
-	devs := []netip.Addr{}
-	for _, d := range devices(100) {
-		if g.Table().Slot(d) == 0 {
-			devs = append(devs, d)
-		}
+// Workers that leave cost a steady one nothing, although they are older: the
+// kernel finds the oldest socket first and asks its group. A datagram or two may
+// fall into the moment in which the kernel has found a socket that retires just
+// then (one in 3000 departures); without retiring, 200 departures cost 6.
+func TestOthersLeaveWithoutLoss(t *testing.T) {
+	const leavers = 200
+	g, port := newGroup(t, 2)
+	var old []*place
+	for range leavers {
+		old = append(old, listen(t, g, port, 1))
 	}
-	devs = devs[:8]
-	f := startFlood(t, devs, port)
+	steady := join(t, g, port, 0)
+	all := slices.DeleteFunc(devices(32), func(d netip.Addr) bool { return g.Table().Slot(d) != 0 })
+	f := startFlood(t, all, port)
 	got := make(map[netip.Addr]int)
-	for range 200 {
-		p := join(t, g, port, 1)
+	read := func() {
 		for d, n := range steady.received(t) {
 			got[d] += n
 		}
-		if err := p.claim.Release(t.Context()); err != nil {
+	}
+	for _, p := range old {
+		claim, err := g.Claim(t.Context(), 1, p.udp, p.tcp)
+		if err != nil {
 			t.Fatal(err)
 		}
+		if err := claim.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond) // the grace that Release asks for
 		p.close()
+		read()
 	}
 	f.stop()
-	for d, n := range steady.received(t) {
-		got[d] += n
-	}
-	total := 0
-	for i, d := range devs {
-		if sent := int(f.sent[i].Load()); got[d] != sent {
-			t.Errorf("device %s: received %d of %d", d, got[d], sent)
-		}
+	read()
+	total, lost := 0, 0
+	for i, d := range all {
+		lost += int(f.sent[i].Load()) - got[d]
 		total += got[d]
 	}
-	t.Logf("%d datagrams, 200 workers came and went", total)
+	if lost > 2 {
+		t.Errorf("%d of %d datagrams were lost", lost, lost+total)
+	}
+	t.Logf("%d datagrams while %d workers left, %d lost", total, leavers, lost)
 }
 
 // Connections waiting to be accepted move to whoever took the slot over, and to

@@ -284,3 +284,73 @@ func TestStatus(t *testing.T) {
 		t.Errorf("slots have %d buckets", total)
 	}
 }
+
+// Groups may listen on one address alone; the program reads the source all the
+// same.
+func TestNarrowAddresses(t *testing.T) {
+	for _, c := range []struct {
+		name, addr string
+		device     netip.Addr
+	}{
+		{"IPv4 address", "127.0.0.1", deviceV4(3)},
+		{"IPv4 wildcard", "0.0.0.0", deviceV4(3)},
+		{"IPv4-mapped address", "::ffff:127.0.0.1", deviceV4(3)},
+		{"IPv6 address", deviceV6(3).String(), deviceV6(3)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g, port := newGroup(t, 2)
+			slot := g.Where(c.device).Slot
+			addr := netip.AddrPortFrom(netip.MustParseAddr(c.addr), port)
+			for s := range 2 {
+				udp, err := g.ListenUDP(t.Context(), addr, s, ListenOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer udp.Close()
+				tcp, err := g.ListenTCP(t.Context(), addr, s, ListenOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer tcp.Close()
+				if s != slot {
+					continue // the other one is in its group, but not in its slot
+				}
+				if _, err := g.Claim(t.Context(), s, udp, tcp); err != nil {
+					t.Fatal(err)
+				}
+			}
+			send(t, c.device, port, "flow")
+			conn, err := dial(c.device, port)
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn.Close()
+			counters, err := g.Counters()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, l := range counters {
+				if got := l.Slots[slot].Selected; got != 1 {
+					t.Errorf("%s: selected %d, want 1", l.Listener, got)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkCounters(b *testing.B) {
+	if liveError != nil {
+		b.Skip(liveError)
+	}
+	g, err := Init(b.Context(), Options{Name: "bench", Slots: 16, Listeners: []Listener{{UDP, 19999}, {TCP, 19999}}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer Destroy(bg, "", "bench", DestroyOptions{})
+	defer g.Close()
+	for b.Loop() {
+		if _, err := g.Counters(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
