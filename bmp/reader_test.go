@@ -32,7 +32,7 @@ func TestReader(t *testing.T) {
 		"whole":     func(r io.Reader) io.Reader { return r },
 		"halves":    iotest.HalfReader,
 		"data, EOF": iotest.DataErrReader,
-		"one octet": func(r io.Reader) io.Reader { return iotest.OneByteReader(r) },
+		"13 octets": func(io.Reader) io.Reader { return &chunkReader{stream, 13} },
 	}
 	for name, wrap := range sources {
 		t.Run(name, func(t *testing.T) {

@@ -121,22 +121,25 @@ func errorOutcome(typ uint8) Outcome {
 	return OutcomeDiscard
 }
 
-// nextAttr splits the first attribute off data. ok is false when the attribute does not fit, which makes everything
-// behind it unreadable.
-func nextAttr(data []byte) (attr, value, rest []byte, ok bool) {
+// attrHeader reads the head of the first attribute of data: how long it is, and its value. ok is false when the
+// attribute does not fit, which makes everything behind it unreadable.
+func attrHeader(data []byte) (header, size int, ok bool) {
 	if len(data) < 3 {
-		return nil, nil, nil, false
+		return 0, 0, false
 	}
-	header, size := 3, int(data[2])
+	header, size = 3, int(data[2])
 	if data[0]&flagExtended != 0 {
 		if len(data) < 4 {
-			return nil, nil, nil, false
+			return 0, 0, false
 		}
 		header, size = 4, int(data[2])<<8|int(data[3])
 	}
-	if len(data) < header+size {
-		return nil, nil, nil, false
-	}
+	return header, size, len(data) >= header+size
+}
+
+// nextAttr splits the first attribute off data, which attrHeader has found whole.
+func nextAttr(data []byte) (attr, value, rest []byte) {
+	header, size, _ := attrHeader(data)
 	end := header + size
-	return data[:end:end], data[header:end:end], data[end:], true
+	return data[:end:end], data[header:end:end], data[end:]
 }

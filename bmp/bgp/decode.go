@@ -23,7 +23,7 @@ func decodeAttributes(key []byte) *Attributes {
 	d.width, a.widthGuessed = resolveWidth(width, path, hasAS4)
 	var seen [4]uint64
 	for len(attrs) > 0 {
-		attr, value, rest, _ := nextAttr(attrs) // split has checked that they are whole
+		attr, value, rest := nextAttr(attrs)
 		attrs = rest
 		typ := attr[1]
 		if seen[typ>>6]&(1<<(typ&63)) != 0 {
@@ -48,7 +48,7 @@ func (a *Attributes) raise(o Outcome) { a.outcome = max(a.outcome, o) }
 // peekPath finds what resolveWidth wants to know before attributes are decoded in their order.
 func peekPath(attrs []byte) (path []byte, hasAS4 bool) {
 	for len(attrs) > 0 {
-		attr, value, rest, _ := nextAttr(attrs)
+		attr, value, rest := nextAttr(attrs)
 		switch attr[1] {
 		case attrASPath:
 			if path == nil {

@@ -45,14 +45,6 @@ func (f Family) IsPrefix() bool {
 	return false
 }
 
-// addrBits is the length of an address of a prefix family.
-func (f Family) addrBits() int {
-	if f.AFI() == AFIIPv6 {
-		return 128
-	}
-	return 32
-}
-
 // String gives the usual name, such as "ipv4-unicast", or "afi-25/safi-70" for families without prefixes.
 func (f Family) String() string {
 	var afi, safi string

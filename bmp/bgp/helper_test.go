@@ -68,7 +68,7 @@ func randomNLRI(r *rand.Rand, f Family, addPath bool) NLRI {
 	if safi := f.SAFI(); safi == SAFILabeled || safi == SAFIVPN {
 		n.Label, n.HasLabel = 1+r.Uint32N(1<<20-1), true
 		if safi == SAFIVPN {
-			n.RD = r.Uint64()
+			n.RD = r.Uint64N(3)<<48 | r.Uint64()>>16
 		}
 	}
 	if addPath {

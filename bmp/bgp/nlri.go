@@ -34,13 +34,13 @@ const (
 	labelZero     = 0
 )
 
-// appendNLRI decodes all routes of data, which belongs to a prefix family, and appends them. On an error it returns what
-// dst held before.
+// appendNLRI decodes all routes of data, which belongs to a prefix family, and appends them. Bits beyond a prefix's
+// length, which RFC 4271 section 4.3 calls irrelevant, become zero. On an error it returns what dst held before.
 func appendNLRI(dst []NLRI, data []byte, f Family, addPath, withdraw, prefixSID bool) ([]NLRI, error) {
 	mark := len(dst)
 	for len(data) > 0 {
-		var n NLRI
-		n.Family = f
+		dst = append(dst, NLRI{Family: f})
+		n := &dst[len(dst)-1]
 		if addPath {
 			if len(data) < 4 {
 				return dst[:mark], fmt.Errorf("%v: path id cut: %w", f, ErrNLRI)
@@ -53,7 +53,6 @@ func appendNLRI(dst []NLRI, data []byte, f Family, addPath, withdraw, prefixSID 
 			return dst[:mark], err
 		}
 		data = data[used:]
-		dst = append(dst, n)
 	}
 	return dst, nil
 }
@@ -70,24 +69,50 @@ func (n *NLRI) decode(data []byte, withdraw, prefixSID bool) (int, error) {
 	}
 	rest := data[1 : 1+size]
 	if safi := n.Family.SAFI(); safi == SAFILabeled || safi == SAFIVPN {
-		used := n.label(rest, safi == SAFIVPN, withdraw, prefixSID)
-		if bits < used*8 {
-			return 0, fmt.Errorf("%v: %d bits leave no room for a label: %w", n.Family, bits, ErrNLRI)
-		}
-		rest, bits = rest[used:], bits-used*8
-		if safi == SAFIVPN {
-			if bits < RDSize*8 {
-				return 0, fmt.Errorf("%v: no route distinguisher: %w", n.Family, ErrNLRI)
-			}
-			n.RD = binary.BigEndian.Uint64(rest)
-			rest, bits = rest[RDSize:], bits-RDSize*8
+		var err error
+		if rest, bits, err = n.decodeLabelled(rest, bits, withdraw, prefixSID); err != nil {
+			return 0, err
 		}
 	}
-	if bits > n.Family.addrBits() {
+	if n.Family.AFI() == AFIIPv4 {
+		if bits > 32 {
+			return 0, fmt.Errorf("%v: prefix length %d: %w", n.Family, bits, ErrNLRI)
+		}
+		var a [4]byte
+		copy(a[:], rest)
+		mask := ^uint32(0) << (32 - bits)
+		binary.BigEndian.PutUint32(a[:], binary.BigEndian.Uint32(a[:])&mask)
+		n.Prefix = netip.PrefixFrom(netip.AddrFrom4(a), bits)
+		return 1 + size, nil
+	}
+	if bits > 128 {
 		return 0, fmt.Errorf("%v: prefix length %d: %w", n.Family, bits, ErrNLRI)
 	}
-	n.Prefix = prefixFrom(rest, bits, n.Family.AFI() == AFIIPv6)
+	var a [16]byte
+	copy(a[:], rest)
+	if bits%8 != 0 {
+		a[bits/8] &= 0xff << (8 - bits%8)
+	}
+	n.Prefix = netip.PrefixFrom(netip.AddrFrom16(a), bits)
 	return 1 + size, nil
+}
+
+// decodeLabelled reads what labelled and VPN families have before the prefix.
+func (n *NLRI) decodeLabelled(data []byte, bits int, withdraw, prefixSID bool) (rest []byte, left int, err error) {
+	vpn := n.Family.SAFI() == SAFIVPN
+	used := n.label(data, vpn, withdraw, prefixSID)
+	if bits < used*8 {
+		return nil, 0, fmt.Errorf("%v: %d bits leave no room for a label: %w", n.Family, bits, ErrNLRI)
+	}
+	data, bits = data[used:], bits-used*8
+	if !vpn {
+		return data, bits, nil
+	}
+	if bits < RDSize*8 {
+		return nil, 0, fmt.Errorf("%v: no route distinguisher: %w", n.Family, ErrNLRI)
+	}
+	n.RD = binary.BigEndian.Uint64(data)
+	return data[RDSize:], bits - RDSize*8, nil
 }
 
 // label reads the label stack at the head of a route and returns its octets. A stack ends at its bottom-of-stack bit, at
@@ -119,17 +144,3 @@ func (n *NLRI) label(data []byte, vpn, withdraw, prefixSID bool) int {
 }
 
 func label24(b []byte) uint32 { return uint32(b[0])<<16 | uint32(b[1])<<8 | uint32(b[2]) }
-
-// prefixFrom builds a prefix from its significant octets and clears the bits beyond its length, which RFC 4271 section
-// 4.3 calls irrelevant.
-func prefixFrom(data []byte, bits int, v6 bool) netip.Prefix {
-	var a [16]byte
-	copy(a[:], data)
-	if bits%8 != 0 {
-		a[bits/8] &= 0xff << (8 - bits%8)
-	}
-	if v6 {
-		return netip.PrefixFrom(netip.AddrFrom16(a), bits)
-	}
-	return netip.PrefixFrom(netip.AddrFrom4([4]byte(a[:4])), bits)
-}

@@ -112,7 +112,6 @@ type fields struct {
 	withdrawn, attrs, nlri []byte
 	mpReach, mpUnreach     []byte // values
 	hasReach, hasUnreach   bool
-	hasOthers              bool // attributes besides these two
 	prefixSID              bool
 }
 
@@ -153,7 +152,7 @@ func (d *Decoder) decode(body []byte, p *Params) error {
 	if err != nil {
 		return err
 	}
-	if u.Outcome == OutcomeOK && !f.hasReach && !f.hasOthers && len(f.withdrawn) == 0 && len(f.nlri) == 0 {
+	if u.Outcome == OutcomeOK && !f.hasReach && len(d.key) == 0 && len(f.withdrawn) == 0 && len(f.nlri) == 0 {
 		switch {
 		case !f.hasUnreach:
 			u.EndOfRIB = IPv4Unicast
@@ -184,34 +183,43 @@ func (d *Decoder) split(body []byte) (f fields, outcome Outcome, err error) {
 	}
 	f.attrs, f.nlri = body[:size], body[size:]
 	d.key = d.key[:0]
-	for data := f.attrs; len(data) > 0; {
-		attr, value, rest, ok := nextAttr(data)
+	outcome, err = d.walk(&f)
+	return f, outcome, err
+}
+
+// walk finds the attributes that carry routes and copies the runs between them to d.key.
+func (d *Decoder) walk(f *fields) (outcome Outcome, err error) {
+	attrs, run := f.attrs, 0
+	for at := 0; at < len(attrs); {
+		header, size, ok := attrHeader(attrs[at:])
 		if !ok {
-			return f, OutcomeTreatWithdraw, nil
+			return OutcomeTreatWithdraw, nil
 		}
-		data = rest
-		switch attr[1] {
+		end := at + header + size
+		switch attrs[at+1] {
 		case attrMPReach:
 			if f.hasReach {
-				return f, 0, fmt.Errorf("two MP_REACH_NLRI: %w", ErrMessage)
+				return 0, fmt.Errorf("two MP_REACH_NLRI: %w", ErrMessage)
 			}
-			f.mpReach, f.hasReach = value, true
-			outcome = max(outcome, mpFlags(attr[0]))
+			f.mpReach, f.hasReach = attrs[at+header:end], true
+			outcome = max(outcome, mpFlags(attrs[at]))
+			d.key = append(d.key, attrs[run:at]...)
+			run = end
 		case attrMPUnreach:
 			if f.hasUnreach {
-				return f, 0, fmt.Errorf("two MP_UNREACH_NLRI: %w", ErrMessage)
+				return 0, fmt.Errorf("two MP_UNREACH_NLRI: %w", ErrMessage)
 			}
-			f.mpUnreach, f.hasUnreach = value, true
-			outcome = max(outcome, mpFlags(attr[0]))
+			f.mpUnreach, f.hasUnreach = attrs[at+header:end], true
+			outcome = max(outcome, mpFlags(attrs[at]))
+			d.key = append(d.key, attrs[run:at]...)
+			run = end
 		case attrPrefixSID:
 			f.prefixSID = true
-			fallthrough
-		default:
-			f.hasOthers = true
-			d.key = append(d.key, attr...)
 		}
+		at = end
 	}
-	return f, outcome, nil
+	d.key = append(d.key, attrs[run:]...)
+	return outcome, nil
 }
 
 // mpFlags checks the flags of the two attributes that carry routes: optional and not transitive.
