@@ -334,8 +334,14 @@ func TestListenerNames(t *testing.T) {
 		in string
 		ok bool
 	}{
-		{"udp/4739", true}, {"tcp/1790", true}, {"sctp/4739", false}, {"udp/0", false},
-		{"udp/65536", false}, {"udp", false}, {"udp/", false}, {"", false},
+		{"udp/4739", true},
+		{"tcp/1790", true},
+		{"sctp/4739", false},
+		{"udp/0", false},
+		{"udp/65536", false},
+		{"udp", false},
+		{"udp/", false},
+		{"", false},
 	} {
 		t.Run(c.in, func(t *testing.T) {
 			l, err := ParseListener(c.in)
