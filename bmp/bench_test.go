@@ -2,6 +2,7 @@ package bmp
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"net/netip"
@@ -57,7 +58,7 @@ func BenchmarkTable(b *testing.B) {
 			r := NewReader(bytes.NewReader(nil), 0, nil)
 			for b.Loop() {
 				msg, err := r.Next()
-				if err == io.EOF {
+				if errors.Is(err, io.EOF) {
 					r = NewReader(bytes.NewReader(stream), 0, nil)
 					s = NewSession(Config{Cache: tt.new()})
 					continue

@@ -44,7 +44,7 @@ func TestReader(t *testing.T) {
 				}
 			}
 			for range 2 {
-				if _, err := r.Next(); err != io.EOF {
+				if _, err := r.Next(); !errors.Is(err, io.EOF) {
 					t.Errorf("got %v, want EOF", err)
 				}
 			}
@@ -135,7 +135,7 @@ func FuzzReader(f *testing.F) {
 		for {
 			msg, err := r.Next()
 			if err != nil {
-				if err == io.EOF && len(seen) != len(stream) {
+				if errors.Is(err, io.EOF) && len(seen) != len(stream) {
 					t.Fatalf("end of stream after %d of %d octets", len(seen), len(stream))
 				}
 				break

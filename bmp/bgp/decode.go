@@ -2,7 +2,6 @@ package bgp
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 )
 
@@ -88,19 +87,4 @@ func sortedSet[T cmp.Ordered](l []T) []T {
 func sortedLarge(l [][3]uint32) [][3]uint32 {
 	slices.SortFunc(l, func(x, y [3]uint32) int { return slices.Compare(x[:], y[:]) })
 	return slices.Compact(l)
-}
-
-// String gives a short form for logs and tests.
-func (n NLRI) String() string {
-	s := n.Prefix.String()
-	if n.RD != 0 {
-		s = fmt.Sprintf("%#x:%s", n.RD, s)
-	}
-	if n.HasPathID {
-		s = fmt.Sprintf("%s path %d", s, n.PathID)
-	}
-	if n.HasLabel {
-		s = fmt.Sprintf("%s label %d", s, n.Label)
-	}
-	return s
 }

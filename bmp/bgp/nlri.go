@@ -17,6 +17,21 @@ type NLRI struct {
 	HasLabel  bool // labelled and VPN families; false in withdrawals that carry the placeholder of RFC 8277
 }
 
+// String gives a short form for logs and tests.
+func (n NLRI) String() string {
+	s := n.Prefix.String()
+	if n.RD != 0 {
+		s = fmt.Sprintf("%#x:%s", n.RD, s)
+	}
+	if n.HasPathID {
+		s = fmt.Sprintf("%s path %d", s, n.PathID)
+	}
+	if n.HasLabel {
+		s = fmt.Sprintf("%s label %d", s, n.Label)
+	}
+	return s
+}
+
 // OtherNLRI is a route of a family that has no prefix, as gobgp writes it.
 type OtherNLRI struct {
 	Family    Family

@@ -98,7 +98,8 @@ func TestUpdate(t *testing.T) {
 		},
 		{
 			"add-path", updateBody(unhex(t, "00000005 08 0a"), unhex(t, baseAttrs), unhex(t, "00000006"+prefix10)),
-			[]Family{IPv6Unicast, IPv4Unicast}, "ok -[10.0.0.0/8 path 5] +[198.51.100.0/24 path 6] via 192.0.2.1",
+			[]Family{IPv6Unicast, IPv4Unicast},
+			"ok -[10.0.0.0/8 path 5] +[198.51.100.0/24 path 6] via 192.0.2.1",
 		},
 		{
 			"mp reach overruns its field, the rest stands",
