@@ -1,8 +1,8 @@
 package rib
 
 import (
-	"encoding/binary"
 	"net/netip"
+	"unsafe"
 )
 
 // entry is one route: a path of a prefix, told by a source. It holds no pointers.
@@ -43,24 +43,19 @@ func (e *entry) time() int64     { return int64(e.meta>>8&metaMicros) * 1000 }
 // arena stores the entries of one table and, beside them, their prefixes' addresses.
 type arena struct {
 	slots
-	chunks []chunk
-	width  int // octets of an address: 4 or 16
-	held   int // chunks with storage
+	ents  [][]entry // by chunk
+	addrs [][]byte  // by chunk, width octets per entry
+	width int       // octets of an address: 4 or 16
+	held  int       // chunks with storage
 }
 
-type chunk struct {
-	ents []entry
-	addr []byte // width octets per entry
-}
-
-func (a *arena) at(i uint32) *entry { return &a.chunks[i>>chunkShift].ents[i&chunkMask] }
+func (a *arena) at(i uint32) *entry { return &a.ents[i>>chunkShift][i&chunkMask] }
 
 // prefix returns the prefix of entry i.
 func (a *arena) prefix(i uint32) netip.Prefix {
-	c := &a.chunks[i>>chunkShift]
 	at := int(i&chunkMask) * a.width
-	b := c.addr[at : at+a.width]
-	n := c.ents[i&chunkMask].bits()
+	b := a.addrs[i>>chunkShift][at : at+a.width]
+	n := a.at(i).bits()
 	if a.width == 4 {
 		return netip.PrefixFrom(netip.AddrFrom4([4]byte(b)), n)
 	}
@@ -70,46 +65,47 @@ func (a *arena) prefix(i uint32) netip.Prefix {
 // add stores an entry of prefix p, which is masked, and returns its index.
 func (a *arena) add(e entry, p netip.Prefix) uint32 {
 	i := a.alloc()
-	ci := int(i >> chunkShift)
-	if ci == len(a.chunks) {
-		a.chunks = append(a.chunks, chunk{})
+	c, at := int(i>>chunkShift), int(i&chunkMask)
+	if c == len(a.ents) {
+		a.ents, a.addrs = append(a.ents, nil), append(a.addrs, nil)
 	}
-	c := &a.chunks[ci]
-	if c.ents == nil {
+	if a.ents[c] == nil {
 		n := chunkSize
-		if len(a.chunks) == 1 {
+		if len(a.ents) == 1 {
 			n = firstChunk
 		}
+		a.ents[c] = make([]entry, 0, n)
+		a.addrs[c] = make([]byte, 0, n*a.width)
 		a.held++
-		c.ents = make([]entry, 0, n)
-		c.addr = make([]byte, 0, n*a.width)
 	}
-	at := int(i & chunkMask)
-	if at == len(c.ents) {
-		c.ents = append(c.ents, entry{})
-		c.addr = append(c.addr, make([]byte, a.width)...)
+	if at == len(a.ents[c]) {
+		a.ents[c] = append(a.ents[c], entry{})
+		a.addrs[c] = append(a.addrs[c], make([]byte, a.width)...)
 	}
-	c.ents[at] = e
-	putAddr(c.addr[at*a.width:], p.Addr(), a.width)
+	a.ents[c][at] = e
+	if addr := p.Addr(); a.width == 4 {
+		b := addr.As4()
+		copy(a.addrs[c][at*4:], b[:])
+	} else {
+		b := addr.As16()
+		copy(a.addrs[c][at*16:], b[:])
+	}
 	return i
-}
-
-func putAddr(b []byte, addr netip.Addr, width int) {
-	if width == 4 {
-		a := addr.As4()
-		binary.BigEndian.PutUint32(b, binary.BigEndian.Uint32(a[:]))
-		return
-	}
-	a := addr.As16()
-	copy(b, a[:])
 }
 
 // remove frees entry i, and its chunk's memory when it was the last one there.
 func (a *arena) remove(i uint32) {
 	if a.free(i) {
-		a.chunks[i>>chunkShift] = chunk{}
+		a.ents[i>>chunkShift], a.addrs[i>>chunkShift] = nil, nil
 		a.held--
 	}
+}
+
+// cut drops the last chunk, which is empty.
+func (a *arena) cut() {
+	c := len(a.ents) - 1
+	a.ents[c], a.addrs[c] = nil, nil
+	a.ents, a.addrs, a.maps = a.ents[:c], a.addrs[:c], a.maps[:c]
 }
 
 // sparse reports whether so much of the storage is unused that moving entries together is worth it.
@@ -117,9 +113,9 @@ func (a *arena) sparse() bool { return a.held > 4 && a.used < a.held*chunkSize/3
 
 // bytes returns the memory held.
 func (a *arena) bytes() int {
-	n := cap(a.maps)*136 + cap(a.chunks)*48 + cap(a.open)*4
-	for i := range a.chunks {
-		n += cap(a.chunks[i].ents)*entrySize + cap(a.chunks[i].addr)
+	n := cap(a.maps)*int(unsafe.Sizeof(slotMap{})) + cap(a.ents)*48 + cap(a.open)*4
+	for i := range a.ents {
+		n += cap(a.ents[i])*entrySize + cap(a.addrs[i])
 	}
 	return n
 }

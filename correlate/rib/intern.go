@@ -23,6 +23,7 @@ type attrSet struct {
 	hash  uint32
 	refs  uint32
 	rank  rank
+	_     [8]byte // to a cache line
 }
 
 // rank is the comparable part of a set: the steps of the decision process that depend on the attributes alone.

@@ -22,19 +22,23 @@ func (r *RIB) Lookup(vrf RD, addr, nextHop netip.Addr, m *Match) Result {
 		return NoRIB
 	}
 	nh := hopOf(nextHop)
-	head, ok := t.trie.Lookup(addr)
+	c, ok := t.trie.Lookup(addr)
 	for ok {
-		if i, by := r.choose(t, head, &nh); i != none {
-			r.fill(m, t, i, addr)
+		if i, by := r.choose(t, c.head(), &nh); i != none {
+			attr := c.attr()
+			if i != c.head() {
+				attr = t.arena.at(i).attr
+			}
+			r.fill(m, t, i, attr, addr)
 			m.ByNextHop = by
 			return Found
 		}
 		// All paths of the prefix are dead and wait for the clean-up: go on with the next shorter prefix.
-		bits := t.arena.at(head).bits()
+		bits := t.arena.at(c.head()).bits()
 		if bits == 0 {
 			break
 		}
-		head, ok = t.trie.LookupPrefix(netip.PrefixFrom(addr, bits-1))
+		c, ok = t.trie.LookupPrefix(netip.PrefixFrom(addr, bits-1))
 	}
 	return NoPrefix
 }
@@ -137,12 +141,12 @@ func (r *RIB) candidate(cands []candidate, i uint32, e *entry) []candidate {
 	return cands
 }
 
-func (r *RIB) fill(m *Match, t *table, i uint32, addr netip.Addr) {
+func (r *RIB) fill(m *Match, t *table, i uint32, attr AttrID, addr netip.Addr) {
+	m.Attrs = r.in.set(attr).attrs
+	m.Attr = attr
 	e := t.arena.at(i)
 	f := &r.feeds[e.feed()]
 	m.Prefix, _ = addr.Prefix(e.bits())
-	m.Attrs = r.in.set(e.attr).attrs
-	m.Attr = e.attr
 	m.View = t.view
 	m.Peer = netip.Addr{}
 	if t.view != LocRIB {

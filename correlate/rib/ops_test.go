@@ -213,7 +213,11 @@ func (r *RIB) check() error {
 	per := make(map[uint32]int)
 	for _, t := range r.tables {
 		tl, td := 0, 0
-		for _, head := range t.trie.All() {
+		for _, c := range t.trie.All() {
+			head := c.head()
+			if c.attr() != t.arena.at(head).attr {
+				return fmt.Errorf("chain with the attributes of another entry")
+			}
 			if t.ordered() && r.bestOf(t, head) != head {
 				return fmt.Errorf("chain out of order")
 			}

@@ -131,26 +131,23 @@ func (r *RIB) insert(src *source, k feedKey, p netip.Prefix, e entry) bool {
 	t := r.feeds[fi].table
 	e.origin = packOrigin(fi, r.in.set(e.attr).rank.nextHop)
 	fits := true
-	t.trie.Modify(p, func(head uint32, ok bool) (uint32, bool) {
-		if !ok {
-			head = none
-		}
+	t.modify(p, func(head uint32) uint32 {
 		i, paths := r.find(t, head, src, e.pathID, e.hasPathID())
-		if i != none {
-			if r.replace(t, i, e) {
-				head = r.order(t, head)
+		switch {
+		case i != none:
+			if !r.replace(t, i, e) {
+				return head
 			}
-			return head, false
-		}
-		if paths >= r.opt.MaxPaths {
+		case paths >= r.opt.MaxPaths:
 			fits = false
-			return head, false
+			return head
+		default:
+			e.next = head
+			head = t.arena.add(e, p)
+			r.stats.Announced++
+			r.count(fi, 1)
 		}
-		e.next = head
-		head = t.arena.add(e, p)
-		r.stats.Announced++
-		r.count(fi, 1)
-		return r.order(t, head), false
+		return r.order(t, head)
 	})
 	r.count(fi, 0) // a new feed goes again if it got nothing
 	return fits
@@ -187,11 +184,11 @@ func (r *RIB) has(src *source, k feedKey, p netip.Prefix, pathID uint32, hasPath
 	if t == nil {
 		return false
 	}
-	head, ok := t.trie.Get(p)
+	c, ok := t.trie.Get(p)
 	if !ok {
 		return false
 	}
-	i, _ := r.find(t, head, src, pathID, hasPathID)
+	i, _ := r.find(t, c.head(), src, pathID, hasPathID)
 	return i != none && !r.feeds[t.arena.at(i).feed()].dead
 }
 
@@ -210,8 +207,8 @@ func (r *RIB) Withdraw(s SourceID, vrf RD, p netip.Prefix, pathID uint32, hasPat
 	}
 	t := r.peek(feedKey{vrf: vrf, six: p.Addr().Is6()}, src.view)
 	if t != nil {
-		if head, ok := t.trie.Get(p); ok {
-			i, _ := r.find(t, head, src, pathID, hasPathID)
+		if c, ok := t.trie.Get(p); ok {
+			i, _ := r.find(t, c.head(), src, pathID, hasPathID)
 			if i != none && !r.feeds[t.arena.at(i).feed()].dead {
 				f := t.arena.at(i).feed()
 				r.unlink(t, p, i)

@@ -8,7 +8,7 @@ import (
 
 // table holds the routes of one VRF, view and IP version. A table in a RIB has at least one live route.
 type table struct {
-	trie  bart.Table[uint32] // prefix to its first entry
+	trie  bart.Table[chain]
 	arena arena
 	id    uint64 // rising in the order of creation
 	vrf   RD
@@ -25,6 +25,27 @@ type table struct {
 
 	state      State // of the sources that feed it, as of epoch
 	stateEpoch uint64
+}
+
+// chain is what the trie has for a prefix: the index of the first entry and, so that both can be fetched from memory at
+// once, its attributes.
+type chain uint64
+
+func (c chain) head() uint32 { return uint32(c) }
+func (c chain) attr() AttrID { return AttrID(c >> 32) }
+
+// modify changes the chain of a prefix: change gets its first entry, or none, and returns the new one.
+func (t *table) modify(p netip.Prefix, change func(head uint32) uint32) {
+	t.trie.Modify(p, func(c chain, ok bool) (chain, bool) {
+		head := none
+		if ok {
+			head = c.head()
+		}
+		if head = change(head); head == none {
+			return 0, true
+		}
+		return chain(t.arena.at(head).attr)<<32 | chain(head), false
+	})
 }
 
 // vrf is the routes of one route distinguisher.
@@ -102,7 +123,7 @@ func (r *RIB) drop(t *table) {
 	}
 	r.dead -= t.dead
 	t.dirty = false // it may still be in the list, which must not hold its memory
-	t.trie, t.arena = bart.Table[uint32]{}, arena{}
+	t.trie, t.arena = bart.Table[chain]{}, arena{}
 }
 
 // ordered reports whether all chains of the table have only live entries and begin with the best of them.
@@ -110,20 +131,20 @@ func (t *table) ordered() bool { return t.dead == 0 && !t.unsorted }
 
 // unlink takes entry i out of the chain of prefix p and frees it.
 func (r *RIB) unlink(t *table, p netip.Prefix, i uint32) {
-	t.trie.Modify(p, func(head uint32, _ bool) (uint32, bool) {
+	t.modify(p, func(head uint32) uint32 {
 		next := t.arena.at(i).next
 		if head == i {
-			return r.order(t, next), next == none
+			return r.order(t, next)
 		}
-		t.arena.at(r.before(t, head, i)).next = next
-		return r.order(t, head), false
+		t.arena.at(t.before(head, i)).next = next
+		return r.order(t, head)
 	})
 	r.in.Release(t.arena.at(i).attr)
 	t.arena.remove(i)
 }
 
 // before returns the entry in front of i in the chain that starts with head, which is not i.
-func (r *RIB) before(t *table, head, i uint32) uint32 {
+func (t *table) before(head, i uint32) uint32 {
 	for {
 		next := t.arena.at(head).next
 		if next == i {
@@ -144,7 +165,7 @@ func (r *RIB) order(t *table, head uint32) uint32 {
 		return head
 	}
 	e := t.arena.at(best)
-	t.arena.at(r.before(t, head, best)).next = e.next
+	t.arena.at(t.before(head, best)).next = e.next
 	e.next = head
 	return best
 }

@@ -84,7 +84,7 @@ func (r *RIB) forget(k PeerKey, p *peer) {
 func (r *RIB) exhume(budget int) int {
 	a := &r.graves[len(r.graves)-1]
 	for budget > 0 && a.used > 0 {
-		c := len(a.chunks) - 1
+		c := len(a.ents) - 1
 		from := uint32(c) << chunkShift
 		for i := a.next(from); i != none && budget > 0; i = a.next(i + 1) {
 			r.in.Release(a.at(i).attr)
@@ -93,9 +93,7 @@ func (r *RIB) exhume(budget int) int {
 			budget--
 		}
 		if a.maps[c].n == 0 {
-			a.chunks[c] = chunk{}
-			a.chunks = a.chunks[:c]
-			a.maps = a.maps[:c]
+			a.cut()
 		}
 	}
 	if a.used == 0 {
@@ -135,7 +133,7 @@ func (r *RIB) cleanEntry(t *table, i uint32) {
 			r.shrink(t)
 		}
 	case t.unsorted:
-		t.trie.Modify(t.arena.prefix(i), func(head uint32, _ bool) (uint32, bool) { return r.order(t, head), false })
+		t.modify(t.arena.prefix(i), func(head uint32) uint32 { return r.order(t, head) })
 	case t.compact && t.arena.evacuate(i):
 		r.move(t, i)
 	}
@@ -160,12 +158,12 @@ func (r *RIB) endPass(t *table) {
 func (r *RIB) move(t *table, i uint32) {
 	p := t.arena.prefix(i)
 	to := t.arena.add(*t.arena.at(i), p)
-	t.trie.Modify(p, func(head uint32, _ bool) (uint32, bool) {
+	t.modify(p, func(head uint32) uint32 {
 		if head == i {
-			return to, false
+			return to
 		}
-		t.arena.at(r.before(t, head, i)).next = to
-		return head, false
+		t.arena.at(t.before(head, i)).next = to
+		return head
 	})
 	t.arena.remove(i)
 }

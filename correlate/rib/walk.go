@@ -72,33 +72,33 @@ func (r *RIB) route(t *table, i uint32, p netip.Prefix) Route {
 // the longest prefix first. The RIB must not change meanwhile.
 func (r *RIB) Paths(vrf RD, addr netip.Addr) iter.Seq[Route] {
 	host := netip.PrefixFrom(addr, addr.BitLen())
-	return r.views(vrf, addr, func(t *table) iter.Seq2[netip.Prefix, uint32] { return t.trie.Supernets(host) })
+	return r.views(vrf, addr, func(t *table) iter.Seq2[netip.Prefix, chain] { return t.trie.Supernets(host) })
 }
 
 // Within yields the routes of a VRF whose prefixes lie in p, view by view and in the order of prefixes. The RIB must not change
 // meanwhile.
 func (r *RIB) Within(vrf RD, p netip.Prefix) iter.Seq[Route] {
-	return r.views(vrf, p.Addr(), func(t *table) iter.Seq2[netip.Prefix, uint32] { return t.trie.Subnets(p) })
+	return r.views(vrf, p.Addr(), func(t *table) iter.Seq2[netip.Prefix, chain] { return t.trie.Subnets(p) })
 }
 
-func (r *RIB) views(vrf RD, addr netip.Addr, chains func(*table) iter.Seq2[netip.Prefix, uint32]) iter.Seq[Route] {
+func (r *RIB) views(vrf RD, addr netip.Addr, under func(*table) iter.Seq2[netip.Prefix, chain]) iter.Seq[Route] {
 	return func(yield func(Route) bool) {
 		v := r.vrfs[vrf]
 		if v == nil || !addr.IsValid() {
 			return
 		}
 		for view := range v.tables {
-			if t := v.tables[view][version(!addr.Is4())]; t != nil && !r.chains(t, chains(t), yield) {
+			if t := v.tables[view][version(!addr.Is4())]; t != nil && !r.chains(t, under(t), yield) {
 				return
 			}
 		}
 	}
 }
 
-func (r *RIB) chains(t *table, heads iter.Seq2[netip.Prefix, uint32], yield func(Route) bool) bool {
-	for p, head := range heads {
-		best := r.bestOf(t, head)
-		for i := head; i != none; i = t.arena.at(i).next {
+func (r *RIB) chains(t *table, list iter.Seq2[netip.Prefix, chain], yield func(Route) bool) bool {
+	for p, c := range list {
+		best := r.bestOf(t, c.head())
+		for i := c.head(); i != none; i = t.arena.at(i).next {
 			if r.feeds[t.arena.at(i).feed()].dead {
 				continue
 			}
