@@ -141,6 +141,13 @@ func (t *Template) emit(slots *[numSlots]candidate) *plan {
 	if c := &slots[slotSystemInit]; c.rule.op != opNone && (slots[0].rule.op.uptime() || slots[1].rule.op.uptime()) {
 		initLate = p.add(t, c, 0, false)
 	}
+	labelsLate := false // labels are read in the order of the stack: all where the last can be
+	for i := slotLabel0; i < slotSegments; i++ {
+		if c := &slots[i]; c.rule.op != opNone {
+			at := t.refs[c.field]
+			labelsLate = labelsLate || at.seg > 0 || at.len == variableLength
+		}
+	}
 	both := p.bothFamilies(slots)
 	for i := range slots {
 		if c := &slots[i]; c.rule.op != opNone && i != slotSystemInit {
@@ -148,7 +155,7 @@ func (t *Template) emit(slots *[numSlots]candidate) *plan {
 			if both&c.rule.field() != 0 {
 				arg = argBothFamilies
 			}
-			p.add(t, c, arg, initLate && c.rule.op.uptime())
+			p.add(t, c, arg, initLate && c.rule.op.uptime() || labelsLate && c.rule.op == opLabel)
 		}
 	}
 	may := p.has

@@ -254,10 +254,13 @@ func segmentsOfList(v []byte) []byte {
 	return v[head:]
 }
 
-// setAddr sets an address. Where a record has fields of both families for it, the one that is not all zero counts.
+// setAddr sets an address. Where a record has fields of both families for it, the one that is not all zero counts, and
+// IPv4 where both are or neither is.
 func (o *op) setAddr(dst *netip.Addr, a netip.Addr) {
-	if o.arg == argBothFamilies && dst.IsValid() && !dst.IsUnspecified() {
-		return
+	if o.arg == argBothFamilies && dst.IsValid() {
+		if a.IsUnspecified() && (o.len == 16 || !dst.IsUnspecified()) || o.len == 16 && !dst.IsUnspecified() {
+			return
+		}
 	}
 	*dst = a
 }
