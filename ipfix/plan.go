@@ -141,13 +141,7 @@ func (t *Template) emit(slots *[numSlots]candidate) *plan {
 	if c := &slots[slotSystemInit]; c.rule.op != opNone && (slots[0].rule.op.uptime() || slots[1].rule.op.uptime()) {
 		initLate = p.add(t, c, 0, false)
 	}
-	labelsLate := false // labels are read in the order of the stack: all where the last can be
-	for i := slotLabel0; i < slotSegments; i++ {
-		if c := &slots[i]; c.rule.op != opNone {
-			at := t.refs[c.field]
-			labelsLate = labelsLate || at.seg > 0 || at.len == variableLength
-		}
-	}
+	labelsLate := t.scattered(slots[slotLabel0:slotSegments])
 	both := p.bothFamilies(slots)
 	for i := range slots {
 		if c := &slots[i]; c.rule.op != opNone && i != slotSystemInit {
@@ -162,10 +156,26 @@ func (t *Template) emit(slots *[numSlots]candidate) *plan {
 	for i := range p.late {
 		may |= p.late[i].has
 	}
+	p.repeats = may == p.has && both == 0
 	p.icmp = may&FieldProto != 0 && may&(FieldICMPType|FieldICMPCode) != 0
-	p.repeats = len(p.late) == 0 && both == 0
 	p.extra = groupFields(t, p)
 	return p
+}
+
+// scattered reports whether fields lie on both sides of one of variable length, or are of such a length themselves: then
+// operations on them do not run in the order of their slots.
+func (t *Template) scattered(fields []candidate) bool {
+	seg := -1
+	for i := range fields {
+		if c := &fields[i]; c.rule.op != opNone {
+			at := t.refs[c.field]
+			if at.len == variableLength || seg >= 0 && int(at.seg) != seg {
+				return true
+			}
+			seg = int(at.seg)
+		}
+	}
+	return false
 }
 
 // bothFamilies gives the addresses for which fields of both families are there.
