@@ -77,6 +77,7 @@ func resolveWidth(w ASWidth, path []byte, hasAS4Path bool) (width int, guessed b
 		return 2, false
 	case AS4:
 		return 4, false
+	case ASLikely4, ASLikely2:
 	}
 	likely := 4
 	if w == ASLikely2 || hasAS4Path {

@@ -100,3 +100,77 @@ func FuzzDecodeOpen(f *testing.F) {
 		}
 	})
 }
+
+// FuzzAttribute puts one attribute behind the mandatory ones: whatever it is, the route is announced or withdrawn.
+func FuzzAttribute(f *testing.F) {
+	for typ := range uint8(41) {
+		f.Add(gobgpFlags(typ), typ, []byte{0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3})
+	}
+	f.Add(uint8(0xc0), uint8(attrPrefixSID), unhex(f, "05 0022 00 01 001e 00 20010db8009100000000000000000000 00 003f 00 01 0006 201010001030"))
+	f.Add(uint8(0xc0), uint8(attrAS4Path), unhex(f, "0202 00011170 00011171"))
+	f.Add(uint8(0x80), uint8(attrAIGP), unhex(f, "01 000b 0000000000000064"))
+	base, route := unhex(f, baseAttrs), unhex(f, prefix10)
+	d := NewDecoder(Config{Cache: NewCache(CacheConfig{MaxBytes: 1})})
+	f.Fuzz(func(t *testing.T, flags, typ uint8, value []byte) {
+		if len(value) > 1000 || typ == attrMPReach || typ == attrMPUnreach {
+			return
+		}
+		body := updateBody(nil, appendAttr(base[:len(base):len(base)], flags&^flagExtended, typ, value), route)
+		for _, w := range []ASWidth{AS4, AS2} {
+			u, err := d.DecodeUpdate(body, Params{ASWidth: w})
+			if err != nil || len(u.Announced)+len(u.Withdrawn) != 1 {
+				t.Fatalf("got %+v, %v", u, err)
+			}
+			for _, a := range u.Announced {
+				for _, raw := range a.Attrs.Unknown {
+					_ = raw.Text()
+				}
+			}
+		}
+	})
+}
+
+// gobgpFlags gives flags that a type may have.
+func gobgpFlags(typ uint8) uint8 {
+	switch typ {
+	case attrOrigin, attrASPath, attrNextHop, attrLocalPref, attrAtomicAggregate:
+		return flagTransitive
+	case attrMED, attrOriginatorID, attrClusterList, attrAIGP, 29:
+		return flagOptional
+	}
+	return optionalTransitive
+}
+
+// FuzzRoutes decodes routes of any family in both attributes that carry them.
+func FuzzRoutes(f *testing.F) {
+	for _, fam := range allFamilies {
+		f.Add(uint32(fam), unhex(f, "70 000641 0002fbf00005000d c00002"), false)
+	}
+	for _, fam := range []uint32{
+		25<<8 | 65, 25<<8 | 70, 1<<8 | 85, 1<<8 | 73, 1<<8 | 132, 1<<8 | 133, 1<<8 | 134, 2<<8 | 133, 16388<<8 | 71,
+		1<<8 | 66, 16397<<8 | 241, 1<<8 | 140,
+	} {
+		f.Add(fam, unhex(f, "0311 0000fbf000000001 00000000 20 0a000001"), true)
+	}
+	hop := unhex(f, "04 c0000201 00")
+	d := NewDecoder(Config{})
+	f.Fuzz(func(t *testing.T, family uint32, routes []byte, addPath bool) {
+		fam := Family(family & 0xffffff)
+		p := Params{}
+		if addPath {
+			p.AddPath = []Family{fam}
+		}
+		head := []byte{byte(fam >> 16), byte(fam >> 8), byte(fam)}
+		reach := appendAttr(unhex(t, "400101 00 400200"), flagOptional, attrMPReach, slices.Concat(head, hop, routes))
+		unreach := appendAttr(nil, flagOptional, attrMPUnreach, slices.Concat(head, routes))
+		if len(routes) > 2000 {
+			return
+		}
+		for _, attrs := range [][]byte{reach, unreach} {
+			u, err := d.DecodeUpdate(updateBody(nil, attrs, nil), p)
+			if err != nil || u.Outcome != OutcomeOK && u.Outcome != OutcomeFamilyError {
+				t.Fatalf("got %+v, %v", u, err)
+			}
+		}
+	})
+}

@@ -216,7 +216,7 @@ func appendOther(dst []OtherNLRI, data []byte, f Family, addPath bool, panics *u
 			return nil
 		})
 		if err != nil {
-			return dst[:mark], fmt.Errorf("%v: %v: %w", f, err, ErrNLRI)
+			return dst[:mark], fmt.Errorf("%v: %w: %w", f, err, ErrNLRI)
 		}
 		if used <= 0 || used > len(data) {
 			return dst[:mark], fmt.Errorf("%v: route of %d octets, %d left: %w", f, used, len(data), ErrNLRI)
