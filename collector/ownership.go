@@ -10,7 +10,7 @@ import (
 // steering: a datagram of a foreign device means that something beside the program chose the socket, and must not be joined here.
 // A nil ownership (steering is off) owns every device. Its check belongs to the owner goroutine.
 type ownership struct {
-	table *steering.Table
+	place func(netip.Addr) int // slot of a device
 	slot  int
 
 	// The answers for sources seen lately, since the function costs more than the lookup. Emptied when full.
@@ -24,7 +24,7 @@ func newOwnership(g *steering.Group, slot int) *ownership {
 	if g == nil {
 		return nil
 	}
-	return &ownership{table: g.Table(), slot: slot, known: make(map[netip.Addr]bool)}
+	return &ownership{place: func(a netip.Addr) int { return g.Table().Slot(a) }, slot: slot, known: make(map[netip.Addr]bool)}
 }
 
 func (o *ownership) check(src netip.Addr) bool {
@@ -44,5 +44,5 @@ func (o *ownership) check(src netip.Addr) bool {
 
 // owns is check without the memory of answers; any goroutine may call it.
 func (o *ownership) owns(src netip.Addr) bool {
-	return o == nil || o.table.Slot(src) == o.slot
+	return o == nil || o.place(src) == o.slot
 }

@@ -27,8 +27,7 @@ func Run(ctx context.Context, cfg Config, env Env) error {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	log := env.Log.With("slot", cfg.Slot)
-	w := &worker{cfg: cfg, env: env, log: log, warn: newSampled(log), attributes: bgp.NewCache(bgp.CacheConfig{})}
+	w := newWorker(cfg, env)
 	if err := w.start(); err != nil {
 		w.abandon()
 		return err
@@ -55,6 +54,11 @@ type worker struct {
 	sessions        atomic.Uint64
 	foreignSessions atomic.Uint64
 	bmpStats        intake.ServeStats
+}
+
+func newWorker(cfg Config, env Env) *worker {
+	log := env.Log.With("slot", cfg.Slot)
+	return &worker{cfg: cfg, env: env, log: log, warn: newSampled(log), attributes: bgp.NewCache(bgp.CacheConfig{})}
 }
 
 // start opens everything and claims the slot as its last step, so that a worker that cannot run leaves no trace.

@@ -53,6 +53,9 @@ func (b *Batch) full() bool { return len(b.nlri) >= batchRoutes || len(b.ops) >=
 
 const batchRoutes = 512
 
+// empty reports whether the batch tells the owner nothing, not even counts.
+func (b *Batch) empty() bool { return len(b.ops) == 0 && b.counted == (BMPCounters{}) }
+
 func (b *Batch) reset() {
 	clear(b.ops) // drop pointers
 	b.ops, b.nlri, b.counted = b.ops[:0], b.nlri[:0], BMPCounters{}

@@ -61,7 +61,7 @@ func (f *Feed) Run(r io.Reader) error {
 
 func (f *Feed) read(r *bmp.Reader) error {
 	for {
-		if f.batch.full() || len(f.batch.ops) > 0 && !r.Buffered() {
+		if f.batch.full() || !f.batch.empty() && !r.Buffered() {
 			f.flush()
 		}
 		msg, err := r.Next()
