@@ -34,6 +34,7 @@ type Attributes struct {
 	HasOTC           bool
 	HasLabelIndex    bool
 	AtomicAggregate  bool
+	V4Mapped         bool    // NextHop arrived as ::ffff:a.b.c.d, as it does for IPv6 routes over an IPv4 core
 	outcome          Outcome // worst of decoding: OutcomeOK, OutcomeDiscard or OutcomeTreatWithdraw
 	panics           uint8   // how often gobgp had to be recovered
 	widthGuessed     bool    // AS numbers were not of the likely width

@@ -15,6 +15,9 @@ func decodeAttributes(key []byte) *Attributes {
 	width, end := ASWidth(key[len(key)-1]), len(key)-2
 	nextHop := key[end-int(key[end]) : end]
 	a.NextHop, a.LinkLocalNextHop = parseNextHop(nextHop)
+	if a.NextHop.Is4In6() {
+		a.NextHop, a.V4Mapped = a.NextHop.Unmap(), true
+	}
 	attrs := key[:end-len(nextHop)]
 
 	d := attrDecoder{a: a}

@@ -72,7 +72,7 @@ func appendWithdraw(b []byte, start int, routes []NLRI) ([]byte, int) {
 
 func appendAnnounce(b []byte, start int, routes []NLRI, attrs *Attributes, width ASWidth) (out []byte, n int) {
 	f := routes[0].Family
-	classic := f == IPv4Unicast && attrs.NextHop.Is4()
+	classic := f == IPv4Unicast && attrs.NextHop.Is4() && !attrs.V4Mapped
 	field := len(b) + 2
 	b = append(b, 0, 0, 0, 0)
 	b = appendAttributes(b, attrs, width, classic)
@@ -99,6 +99,11 @@ func appendNextHop(b []byte, a *Attributes, vpn bool) []byte {
 		}
 		if vpn {
 			b = append(b, make([]byte, RDSize)...)
+		}
+		if a.V4Mapped {
+			v6 := addr.As16()
+			b = append(b, v6[:]...)
+			continue
 		}
 		b = append(b, addr.AsSlice()...)
 	}

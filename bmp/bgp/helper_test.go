@@ -93,6 +93,8 @@ func randomAttributes(r *rand.Rand, v6 bool) *Attributes {
 		a.NextHop = netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 15: byte(r.Uint32())})
 		if r.IntN(2) == 0 {
 			a.LinkLocalNextHop = netip.AddrFrom16([16]byte{0xfe, 0x80, 15: byte(r.Uint32())})
+		} else if r.IntN(3) == 0 {
+			a.NextHop, a.V4Mapped = netip.AddrFrom4([4]byte{10, 0, 0, byte(r.Uint32())}), true
 		}
 	}
 	a.ASPath = randomU32s(r, 6)

@@ -128,7 +128,7 @@ func compareAttributes(t *testing.T, got *Attributes, twin *gobgp.BGPUpdate) {
 		case *gobgp.PathAttributeNextHop:
 			same = got.NextHop.String() == a.Value.String()
 		case *gobgp.PathAttributeMpReachNLRI:
-			same = got.NextHop.String() == a.Nexthop.String()
+			same = got.NextHop == addrOf(a.Nexthop)
 		case *gobgp.PathAttributeMultiExitDisc:
 			same = got.HasMED && got.MED == a.Value
 		case *gobgp.PathAttributeLocalPref:

@@ -89,13 +89,13 @@ func parseNextHop(b []byte) (global, linkLocal netip.Addr) {
 	case 12:
 		return netip.AddrFrom4([4]byte(b[RDSize:])), linkLocal
 	case 16:
-		return netip.AddrFrom16([16]byte(b)).Unmap(), linkLocal
+		return netip.AddrFrom16([16]byte(b)), linkLocal
 	case 24:
-		return netip.AddrFrom16([16]byte(b[RDSize:])).Unmap(), linkLocal
+		return netip.AddrFrom16([16]byte(b[RDSize:])), linkLocal
 	case 32:
-		return netip.AddrFrom16([16]byte(b)).Unmap(), netip.AddrFrom16([16]byte(b[16:]))
+		return netip.AddrFrom16([16]byte(b)), netip.AddrFrom16([16]byte(b[16:]))
 	case 48:
-		return netip.AddrFrom16([16]byte(b[RDSize:])).Unmap(), netip.AddrFrom16([16]byte(b[24+RDSize:]))
+		return netip.AddrFrom16([16]byte(b[RDSize:])), netip.AddrFrom16([16]byte(b[24+RDSize:]))
 	}
 	return global, linkLocal
 }

@@ -65,6 +65,9 @@ func TestNextHops(t *testing.T) {
 				t.Fatalf("got %+v", u)
 			}
 			a := u.Announced[0].Attrs
+			if a.V4Mapped != (tt.name == "16 v4-mapped") {
+				t.Errorf("v4-mapped %v", a.V4Mapped)
+			}
 			if a.NextHop != parseAddr(tt.want) || a.LinkLocalNextHop != parseAddr(tt.linkLocal) {
 				t.Errorf("got %v %v, want %v %v", a.NextHop, a.LinkLocalNextHop, tt.want, tt.linkLocal)
 			}
