@@ -90,6 +90,13 @@ func (f Fleet) StartFlows() {
 	}
 }
 
+// Pause holds the flows of all routers back, or lets them go on.
+func (f Fleet) Pause(on bool) {
+	for _, r := range f {
+		r.Pause(on)
+	}
+}
+
 // StopFlows ends the flows of all routers and returns when the last was sent.
 func (f Fleet) StopFlows(ctx context.Context) {
 	var wg sync.WaitGroup

@@ -45,6 +45,7 @@ type Router struct {
 	halt        sync.Once
 	halted      chan struct{} // closed by StopFlows
 	quiet       chan struct{} // closed when no more flows will be sent
+	paused      atomic.Bool   // see Pause
 	connected   atomic.Bool   // the BMP session stands and its dump is written
 	bmpSessions atomic.Uint64
 	bmpBytes    atomic.Uint64
@@ -91,6 +92,9 @@ func (r *Router) StopFlows(ctx context.Context) {
 	case <-ctx.Done():
 	}
 }
+
+// Pause holds the flows back, or lets them go on. What was not sent in the meantime is not made up for.
+func (r *Router) Pause(on bool) { r.paused.Store(on) }
 
 // Connected reports whether a BMP session stands whose dump is written.
 func (r *Router) Connected() bool { return r.connected.Load() }
@@ -153,7 +157,7 @@ func (r *Router) export(ctx context.Context) error {
 			refreshed = now
 			buf = r.send(conn, r.dev.AppendTemplates(buf[:0], now), 0)
 		}
-		for n := p.owed(now); n > 0; n = p.owed(now) {
+		for n := p.owed(now); n > 0 && !r.paused.Load(); n = p.owed(now) {
 			buf = r.send(conn, r.dev.AppendFlows(buf[:0], now, n), n)
 		}
 		select {

@@ -1,0 +1,105 @@
+// Command telcol collects network telemetry: flow records (IPFIX, NetFlow v9) and BGP state (BMP) of routers, joined per device.
+//
+// The package holds the command line: it reads flags, environment and settings file, runs the part that was asked for and turns
+// errors into one sentence and an exit code: 2 for wrong use, 1 for what failed while running.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/telcol/telcol/collector"
+	"github.com/telcol/telcol/steering"
+)
+
+// version is set by the linker (see the Makefile); without it the build information of Go is shown.
+var version string
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	os.Exit(run(ctx, system(), os.Args[1:]))
+}
+
+// env is what the command takes from its surroundings; a test replaces it.
+type env struct {
+	stdout, stderr io.Writer
+	environ        []string
+	steeringRoot   string // "" is steering's own default
+	worker         func(context.Context, collector.Config, collector.Env) error
+}
+
+func system() env {
+	return env{stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), worker: collector.Run}
+}
+
+// Exit codes.
+const (
+	exitOK    = 0
+	exitRun   = 1
+	exitUsage = 2
+)
+
+// run runs the command line and gives the exit code.
+func run(ctx context.Context, e env, args []string) int {
+	cmd := newCommand(&e)
+	cmd.SetArgs(args)
+	cmd.SetOut(e.stdout)
+	cmd.SetErr(e.stderr)
+	err := cmd.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	fmt.Fprintln(e.stderr, "telcol: "+sentence(err))
+	if errors.Is(err, collector.ErrConfig) || errors.Is(err, errUsage) {
+		return exitUsage
+	}
+	return exitRun
+}
+
+// sentence gives the text of an error in one line.
+func sentence(err error) string {
+	text := strings.TrimPrefix(err.Error(), collector.ErrConfig.Error()+": ")
+	return strings.ReplaceAll(text, "\n", "; ")
+}
+
+// errUsage is matched by errors of the command line.
+var errUsage = errors.New("wrong use")
+
+// usageError is such an error; its text is the sentence to show.
+type usageError string
+
+func usagef(format string, args ...any) error { return usageError(fmt.Sprintf(format, args...)) }
+
+func (e usageError) Error() string { return string(e) }
+
+func (e usageError) Is(target error) bool { return target == errUsage }
+
+// adviseSteering says what to do about an error of the steering group.
+func adviseSteering(err error, group string) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, steering.ErrNoGroup):
+		return fmt.Errorf("%w: create it with telcol steering init --group %s --slots N", err, group)
+	case errors.Is(err, steering.ErrSlotCount):
+		return usagef("a group that does not exist yet needs its number of workers: telcol steering init --slots N, with N from 1 to %d", steering.MaxSlots)
+	case errors.Is(err, steering.ErrName):
+		return usagef("%v, choose another --group", err)
+	case errors.Is(err, steering.ErrSlotsMismatch):
+		return fmt.Errorf("%w: leave --slots away, or stop its workers and run telcol steering destroy --group %s first", err, group)
+	case errors.Is(err, steering.ErrGroupBusy):
+		return fmt.Errorf("%w: stop them first, or use --force", err)
+	case errors.Is(err, steering.ErrNotMounted):
+		return fmt.Errorf("%w: run as root, or have root run mount -t bpf bpf /sys/fs/bpf", err)
+	case errors.Is(err, steering.ErrNotPermitted):
+		return fmt.Errorf("%w: run as root", err)
+	}
+	return err
+}

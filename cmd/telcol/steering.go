@@ -1,0 +1,338 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os/user"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/telcol/telcol/collector"
+	"github.com/telcol/telcol/steering"
+)
+
+func steeringCommand(e *env) *cobra.Command {
+	cmd := group(&cobra.Command{
+		Use:   "steering",
+		Short: "Create, inspect or remove the steering group of this host",
+	})
+	cmd.AddCommand(steeringInitCommand(e), steeringDestroyCommand(e), steeringStatusCommand(e), steeringWhereCommand(e))
+	return cmd
+}
+
+// groupLock is how long to wait for others that start or end at the same time.
+const groupLock = 30 * time.Second
+
+func steeringInitCommand(e *env) *cobra.Command {
+	var owner string
+	cmd := &cobra.Command{
+		Use:   "init --slots N",
+		Short: "Create the group and load its program (root)",
+		Long: `Create the steering group: load the program, pin it and its tables under /sys/fs/bpf/telcol, which is
+mounted where it is not. Needs root (CAP_BPF and CAP_PERFMON), once after each boot; the workers need
+nothing. A group that exists stays as it is and gets what it lacks.`,
+		Example: `  telcol steering init --slots 4
+  telcol steering init --slots 4 --user telcol`,
+		Args: noArgs,
+	}
+	flags := addSettings(cmd, "group", "slots", "listen-ipfix", "listen-bmp")
+	cmd.Flags().Var((*userValue)(&owner), "user", "workers run as this user: name, uid or uid:gid (default: who runs this)")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		s, err := flags.load(e)
+		if err != nil {
+			return err
+		}
+		o, err := initOptions(e, &s.Config, owner)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), groupLock)
+		defer cancel()
+		g, err := steering.Init(ctx, o)
+		if err != nil {
+			return adviseSteering(err, o.Name)
+		}
+		defer g.Close()
+		return printGroup(e.stdout, g)
+	}
+	return cmd
+}
+
+// initOptions gives what the settings mean for the group.
+func initOptions(e *env, cfg *collector.Config, owner string) (steering.Options, error) {
+	o := steering.Options{Root: e.steeringRoot, Name: cfg.Group, Slots: cfg.Slots}
+	for _, l := range [...]struct {
+		proto      steering.Proto
+		flag, addr string
+	}{{steering.UDP, "listen-ipfix", cfg.ListenIPFIX}, {steering.TCP, "listen-bmp", cfg.ListenBMP}} {
+		a, err := netip.ParseAddrPort(l.addr)
+		if err != nil {
+			return o, usagef("%s %q is not address:port, for example [::]:4739", l.flag, l.addr)
+		}
+		o.Listeners = append(o.Listeners, steering.Listener{Proto: l.proto, Port: a.Port()})
+	}
+	if owner == "" {
+		return o, nil
+	}
+	u, err := lookupUser(owner)
+	o.User = u
+	return o, err
+}
+
+// userValue is a user as text.
+type userValue string
+
+func (v *userValue) Set(text string) error { *v = userValue(text); return nil }
+func (v *userValue) String() string        { return string(*v) }
+func (v *userValue) Type() string          { return "USER" }
+
+// lookupUser reads a user: a name, a uid, or uid:gid. A uid without a gid that has no account is its own group.
+func lookupUser(text string) (*steering.User, error) {
+	if uid, gid, both := strings.Cut(text, ":"); both {
+		u, uerr := strconv.Atoi(uid)
+		g, gerr := strconv.Atoi(gid)
+		if uerr != nil || gerr != nil || u < 0 || g < 0 {
+			return nil, usagef("--user %q is not uid:gid", text)
+		}
+		return &steering.User{UID: u, GID: g}, nil
+	}
+	id, notNumber := strconv.Atoi(text)
+	account, err := user.Lookup(text)
+	if notNumber == nil {
+		account, err = user.LookupId(text)
+	}
+	switch {
+	case err == nil:
+		uid, _ := strconv.Atoi(account.Uid)
+		gid, _ := strconv.Atoi(account.Gid)
+		return &steering.User{UID: uid, GID: gid}, nil
+	case notNumber == nil && id >= 0:
+		return &steering.User{UID: id, GID: id}, nil
+	}
+	return nil, usagef("--user %q: this host has no such user", text)
+}
+
+func printGroup(w io.Writer, g *steering.Group) error {
+	ls, err := g.Listeners()
+	if err != nil {
+		return err
+	}
+	texts := make([]string, len(ls))
+	for i, l := range ls {
+		texts[i] = l.String()
+	}
+	_, err = fmt.Fprintf(w, "steering group %q is ready: %d slots, listeners %s\n", g.Name(), g.Slots(), strings.Join(texts, " and "))
+	return err
+}
+
+func steeringDestroyCommand(e *env) *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "destroy",
+		Short: "Remove the group (root)",
+		Long: `Remove the steering group. Its key goes with it: devices have other places in the next one. Refused
+while workers run.`,
+		Args: noArgs,
+	}
+	flags := addSettings(cmd, "group")
+	cmd.Flags().BoolVar(&force, "force", false, "also while workers run; they keep what they have, but none can join them")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		s, err := flags.load(e)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), groupLock)
+		defer cancel()
+		name := s.Config.Group
+		switch err := steering.Destroy(ctx, e.steeringRoot, name, steering.DestroyOptions{EvenIfBusy: force}); {
+		case errors.Is(err, steering.ErrNoGroup):
+			return fmt.Errorf("%w, nothing to remove", err)
+		case err != nil:
+			return adviseSteering(err, name)
+		}
+		fmt.Fprintf(e.stdout, "steering group %q is removed\n", name)
+		return nil
+	}
+	return cmd
+}
+
+func steeringStatusCommand(e *env) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show slots, owners and counters",
+		Args:  noArgs,
+	}
+	flags := addSettings(cmd, "group")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON")
+	cmd.RunE = func(*cobra.Command, []string) error {
+		s, err := flags.load(e)
+		if err != nil {
+			return err
+		}
+		st, err := groupStatus(e, s.Config.Group)
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return printJSON(e.stdout, st)
+		}
+		return printStatus(e.stdout, st)
+	}
+	return cmd
+}
+
+func groupStatus(e *env, name string) (*steering.Status, error) {
+	g, err := steering.Open(e.steeringRoot, name)
+	if err != nil {
+		return nil, adviseSteering(err, name)
+	}
+	defer g.Close()
+	st, err := g.Status()
+	return st, adviseSteering(err, name)
+}
+
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+func printStatus(w io.Writer, st *steering.Status) error {
+	fmt.Fprintf(w, "steering group %q: %d slots, generation %d, %d aliases\n", st.Group, len(st.Slots), st.Generation, st.Aliases)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(t, "\nslot\tshare\towner\t")
+	for _, l := range st.Listeners {
+		fmt.Fprintf(t, "%s selected\tdropped\t", l.Listener)
+	}
+	fmt.Fprintln(t)
+	for _, s := range st.Slots {
+		fmt.Fprintf(t, "%d\t%.1f%%\t%s\t", s.Slot, 100*float64(s.Buckets)/steering.Buckets, ownerText(&s))
+		for _, l := range s.Listeners {
+			fmt.Fprintf(t, "%d\t%d\t", l.Selected, l.Empty)
+		}
+		fmt.Fprintln(t)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if n := st.Unreadable(); n > 0 {
+		fmt.Fprintf(w, "\n%d packets dropped for want of a source address\n", n)
+	}
+	return nil
+}
+
+const (
+	nobody  = "nobody"
+	dropped = ": what this device sends is dropped"
+)
+
+// ownerText names who holds a slot.
+func ownerText(s *steering.SlotStatus) string {
+	held := 0
+	for _, l := range s.Listeners {
+		if l.Owner != nil {
+			held++
+		}
+	}
+	who := "unknown"
+	if s.PID != 0 {
+		who = fmt.Sprintf("pid %d (%s)", s.PID, s.Command)
+	}
+	switch {
+	case held == 0:
+		return nobody
+	case held < len(s.Listeners):
+		return who + fmt.Sprintf(", %d of %d listeners", held, len(s.Listeners))
+	}
+	return who
+}
+
+func steeringWhereCommand(e *env) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "where ADDR...",
+		Short:   "Tell which worker the traffic of a device reaches",
+		Example: "  telcol steering where 192.0.2.1 2001:db8::1",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("say whose traffic: telcol steering where ADDR")
+			}
+			return nil
+		},
+	}
+	flags := addSettings(cmd, "group")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON, one object a line")
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		addrs := make([]netip.Addr, len(args))
+		for i, text := range args {
+			a, err := netip.ParseAddr(text)
+			if err != nil {
+				return usagef("%q is not an address", text)
+			}
+			addrs[i] = a.Unmap()
+		}
+		s, err := flags.load(e)
+		if err != nil {
+			return err
+		}
+		return printWhere(e, s.Config.Group, addrs, asJSON)
+	}
+	return cmd
+}
+
+// place is the answer of telcol steering where.
+type place struct {
+	steering.Placement
+	PID   int  `json:"pid,omitempty"`
+	Alive bool `json:"alive"`
+}
+
+func printWhere(e *env, name string, addrs []netip.Addr, asJSON bool) error {
+	g, err := steering.Open(e.steeringRoot, name)
+	if err != nil {
+		return adviseSteering(err, name)
+	}
+	defer g.Close()
+	st, err := g.Status()
+	if err != nil {
+		return adviseSteering(err, name)
+	}
+	enc := json.NewEncoder(e.stdout)
+	for _, a := range addrs {
+		p := place{Placement: g.Where(a)}
+		who := nobody + dropped
+		if p.Slot >= 0 && p.Slot < len(st.Slots) {
+			s := &st.Slots[p.Slot]
+			p.PID, p.Alive = s.PID, s.Alive
+			owner := ownerText(s)
+			if who = fmt.Sprintf("slot %d, %s", p.Slot, owner); owner == nobody {
+				who += dropped
+			}
+		}
+		if asJSON {
+			err = enc.Encode(p)
+		} else {
+			_, err = fmt.Fprintf(e.stdout, "%s: %s (bucket %d%s)\n", a, who, p.Bucket, aliasText(&p))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func aliasText(p *place) string {
+	if p.Canonical == p.Addr {
+		return ""
+	}
+	return ", an address of " + p.Canonical.String()
+}

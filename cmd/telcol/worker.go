@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/telcol/telcol/collector"
+)
+
+func workerCommand(e *env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "worker --slot N",
+		Short: "Run one worker of the group",
+		Long: `Run one worker: take the telemetry of the routers that belong to its slot, join it, deliver it.
+It ends at SIGTERM or SIGINT, when what it has taken is delivered.
+` + settingsHelp,
+		Example: `  telcol worker --slot 3
+  telcol worker --slot 0 --steering off --sink stdout`,
+		Args: noArgs,
+	}
+	flags := addSettings(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		s, err := flags.load(e)
+		if err != nil {
+			return err
+		}
+		if err := s.Config.Validate(); err != nil {
+			return err
+		}
+		log, err := newLogger(&s.Config, e.stderr)
+		if err != nil {
+			return err
+		}
+		return e.worker(cmd.Context(), s.Config, collector.Env{Stdout: e.stdout, Log: log})
+	}
+	return cmd
+}
+
+// newLogger makes the log that the settings ask for.
+func newLogger(cfg *collector.Config, w io.Writer) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cfg.LogLevel)); err != nil {
+		return nil, fmt.Errorf("%w: log-level %q is unknown, want debug, info, warn or error", collector.ErrConfig, cfg.LogLevel)
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	switch cfg.LogFormat {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, opts)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, opts)), nil
+	}
+	return nil, fmt.Errorf("%w: log-format %q is unknown, want text or json", collector.ErrConfig, cfg.LogFormat)
+}
