@@ -3,7 +3,6 @@ package endtoend
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -319,8 +318,6 @@ func eventually(t *testing.T, patience time.Duration, what string, f func() erro
 		}
 	}
 }
-
-var errNotYet = errors.New("not yet")
 
 // freePort finds a port that nobody uses on any local address.
 func freePort(t *testing.T, network string) int {
