@@ -36,6 +36,7 @@ type Config struct {
 	Kafka       KafkaConfig   `yaml:"kafka"`
 	Intake      IntakeConfig  `yaml:"intake"`
 	BMP         BMPConfig     `yaml:"bmp"`
+	IPFIX       IPFIXConfig   `yaml:"ipfix"`
 }
 
 // KafkaConfig says where and how records are produced.
@@ -57,6 +58,13 @@ type IntakeConfig struct {
 	MaxSessions   int           `yaml:"max-sessions"`   // BMP connections at once, default 4096
 }
 
+// IPFIXConfig says how flow records are taken.
+type IPFIXConfig struct {
+	// VRFWait is how long a flow waits for options data that say what its VRF id means, default 5s; 0 is not at all. Without
+	// them it is joined as unknown-vrf.
+	VRFWait time.Duration `yaml:"vrf-wait"`
+}
+
 // BMPConfig bounds what one BMP session may ask for.
 type BMPConfig struct {
 	MaxMessage   int           `yaml:"max-message"`   // bytes, default 1 MiB; a longer message ends the session
@@ -76,6 +84,7 @@ func Default() Config {
 			Partitions: -1, Replication: -1, Compression: "none", BufferBytes: 256 << 20, Linger: 20 * time.Millisecond,
 		},
 		Intake: IntakeConfig{ReceiveBuffer: 32 << 20, Coalesce: time.Millisecond, MaxSessions: 4096},
+		IPFIX:  IPFIXConfig{VRFWait: 5 * time.Second},
 		BMP: BMPConfig{
 			MaxMessage: 1 << 20, StaleTimeout: 10 * time.Minute, QuietPeriod: 30 * time.Second, MaxRoutes: 20_000_000,
 		},

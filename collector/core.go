@@ -31,7 +31,6 @@ type core struct {
 	enc     *record.Encoder
 	sink    Sink
 	owned   *ownership
-	emit    func(*correlate.Record)
 	stamp   time.Time // of the batch at hand
 	now     int64     // the same in Unix nanoseconds
 	counted counters
@@ -55,21 +54,26 @@ const (
 )
 
 func newCore(cfg *Config, sink Sink, owned *ownership, warn *sampled) (*core, error) {
-	corr, err := correlate.New(correlate.Config{
-		StaleTimeout: cfg.BMP.StaleTimeout, QuietPeriod: cfg.BMP.QuietPeriod, MaxRoutes: cfg.BMP.MaxRoutes,
-	})
-	if err != nil {
-		return nil, err
-	}
 	c := &core{
-		warn: warn, sink: sink, owned: owned, corr: corr,
+		warn: warn, sink: sink, owned: owned,
 		free:      make(chan *intake.Batch, batchesInFlight),
 		datagrams: make(chan *intake.Batch, batchesInFlight),
 		routes:    make(chan *correlate.Batch, routeQueue),
 		asks:      make(chan chan<- *snapshot),
 		enc:       record.NewEncoder(cfg.Slot),
 	}
-	c.emit = c.send
+	wait := cfg.IPFIX.VRFWait
+	if wait == 0 {
+		wait = -1 // the correlator's zero is its default
+	}
+	var err error
+	c.corr, err = correlate.New(correlate.Config{
+		StaleTimeout: cfg.BMP.StaleTimeout, QuietPeriod: cfg.BMP.QuietPeriod, MaxRoutes: cfg.BMP.MaxRoutes,
+		VRFWait: wait,
+	}, c.send)
+	if err != nil {
+		return nil, err
+	}
 	for range batchesInFlight {
 		c.free <- intake.NewBatch()
 	}
@@ -108,6 +112,7 @@ func (c *core) finish() {
 		case b := <-c.datagrams:
 			c.takeDatagrams(b)
 		default:
+			c.corr.Release()
 			return
 		}
 	}
@@ -138,7 +143,7 @@ func (c *core) takeDatagram(src netip.AddrPort, payload []byte, truncated bool) 
 		c.warn.warn("datagram of another slot's device, dropped", slog.String("source", src.String()))
 		return
 	}
-	err := c.corr.Message(addr, payload, c.now, c.emit)
+	err := c.corr.Message(addr, payload, c.now)
 	if err != nil {
 		c.warn.warn("message refused", slog.String("source", src.String()), slog.Any("err", err))
 	}

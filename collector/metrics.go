@@ -161,6 +161,12 @@ func collectIPFIX(e *emitter, s *snapshot) {
 	e.counter("telcol_ipfix_held_sets_total", held, n.HeldSets, "result", "held")
 	e.counter("telcol_ipfix_held_sets_total", held, n.ReleasedSets, "result", "decoded")
 	e.gauge("telcol_ipfix_held_bytes", "Data that waits for its template.", float64(s.totals.HeldBytes))
+	const waited = "Flows that waited for options data about their VRF, by how the wait ended; all were joined."
+	e.counter("telcol_join_held_total", waited, s.corr.Hold.Held, "result", "held")
+	e.counter("telcol_join_held_total", waited, s.corr.Hold.Known, "result", "known")
+	e.counter("telcol_join_held_total", waited, s.corr.Hold.TimedOut, "result", "timeout")
+	e.counter("telcol_join_held_total", waited, s.corr.Hold.Full, "result", "no-room")
+	e.gauge("telcol_join_waiting_flows", "Flows that wait for options data about their VRF.", float64(s.totals.HeldFlows))
 	const sequence = "Sequence numbers of exporters: data records (IPFIX) or messages (NetFlow v9)."
 	e.counter("telcol_ipfix_sequence_total", sequence, n.SequenceLost, "result", "lost")
 	e.counter("telcol_ipfix_sequence_total", sequence, n.SequenceLate, "result", "late")

@@ -16,7 +16,7 @@ import (
 // benchDevice has a table of that many IPv4 routes, lengths spread like the Internet's, five routes an attribute set.
 func benchDevice(b *testing.B, routes int) (*Correlator, *Device, []netip.Prefix) {
 	b.Helper()
-	c, err := New(Config{})
+	c, err := New(Config{}, func(*Record) {})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -90,10 +90,10 @@ func BenchmarkJoin(b *testing.B) {
 				}
 				b.ReportAllocs()
 				cpu := cpuTime(b)
+				c.device = d
 				i := 0
 				for b.Loop() {
-					c.rec.Flow = &flows[i&(len(flows)-1)]
-					d.joinFlow(c.rec.Flow, &c.rec)
+					c.Flow(&flows[i&(len(flows)-1)])
 					i++
 				}
 				b.ReportMetric(float64(cpuTime(b)-cpu)/float64(b.N), "cpu-ns/op")
@@ -110,9 +110,8 @@ func TestJoinAllocatesNothing(t *testing.T) {
 	b.session(device1, true, route(locRIB(0), "10.1.0.0/16", 13, "203.0.113.3"))
 	d := b.devices[device1]
 	f := &ipfix.Flow{Has: ipfix.FieldSrcAddr | ipfix.FieldDstAddr, Src: addr("10.1.2.3"), Dst: addr("10.1.3.4"), Options: testOptions()}
-	var r Record
-	r.Flow = f
-	if n := testing.AllocsPerRun(1000, func() { d.joinFlow(f, &r) }); n != 0 {
+	b.device, b.emit = d, func(*Record) {}
+	if n := testing.AllocsPerRun(1000, func() { b.Flow(f) }); n != 0 {
 		t.Errorf("%v allocations a record", n)
 	}
 }

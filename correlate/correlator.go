@@ -19,7 +19,13 @@ type Config struct {
 	StaleTimeout time.Duration // see rib.Options
 	IdleTimeout  time.Duration // a device without routes that says nothing for so long is forgotten, default 25 h (longer than a template lives)
 	IPFIX        ipfix.Config
-	Elements     []ipfix.Element // enterprise elements beyond the registry
+
+	// VRFWait is how long a flow waits for options data that say what its VRF id means, default 5 s; negative: not at all.
+	VRFWait time.Duration
+	// HoldBytes and HoldTotalBytes bound the flows that wait, per device and in all; defaults 4 MiB and 256 MiB.
+	HoldBytes, HoldTotalBytes int
+
+	Elements []ipfix.Element // enterprise elements beyond the registry
 }
 
 // Errors of Message.
@@ -40,33 +46,49 @@ type Correlator struct {
 	gone    ipfix.Counters
 	counted Counters
 
+	heldBytes int // of all devices
+	emit      func(*Record)
+
 	// Of the message at hand.
 	device *Device
 	rec    Record
-	emit   func(*Record)
 }
 
-// New returns a Correlator without devices. The error is one of the configured enterprise elements.
-func New(cfg Config) (*Correlator, error) {
-	if cfg.MaxDevices == 0 {
-		cfg.MaxDevices = 1 << 16
+// setDefaults fills in the zero fields.
+func (c *Config) setDefaults() {
+	for _, n := range [...]struct {
+		field *int
+		value int
+	}{{&c.MaxDevices, 1 << 16}, {&c.HoldBytes, 4 << 20}, {&c.HoldTotalBytes, 256 << 20}} {
+		if *n.field == 0 {
+			*n.field = n.value
+		}
 	}
-	if cfg.IdleTimeout == 0 {
-		cfg.IdleTimeout = 25 * time.Hour
+	if c.IdleTimeout == 0 {
+		c.IdleTimeout = 25 * time.Hour
 	}
+	if c.VRFWait == 0 {
+		c.VRFWait = 5 * time.Second
+	}
+}
+
+// New returns a Correlator without devices. It gives every joined record to emit, which must not keep it. The error is one of the
+// configured enterprise elements.
+func New(cfg Config, emit func(*Record)) (*Correlator, error) {
+	cfg.setDefaults()
 	model, err := ipfix.NewModel(cfg.Elements...)
 	if err != nil {
 		return nil, fmt.Errorf("information elements: %w", err)
 	}
 	return &Correlator{
-		cfg: cfg, model: model, intern: rib.NewIntern(), devices: make(map[netip.Addr]*Device),
+		cfg: cfg, emit: emit, model: model, intern: rib.NewIntern(), devices: make(map[netip.Addr]*Device),
 		counted: Counters{VersionUnknown: make(map[uint16]uint64)},
 	}, nil
 }
 
-// Message decodes one datagram of an exporter, joins its flows and gives each record to emit, which must not keep it. The source is the
-// datagram's, IPv4 unmapped; received is in Unix nanoseconds. An error is counted; the records before it were emitted.
-func (c *Correlator) Message(src netip.Addr, msg []byte, received int64, emit func(*Record)) error {
+// Message decodes one datagram of an exporter, joins its flows and emits them. The source is the datagram's, IPv4 unmapped; received is
+// in Unix nanoseconds. An error is counted; the records before it were emitted.
+func (c *Correlator) Message(src netip.Addr, msg []byte, received int64) error {
 	if len(msg) < 2 {
 		c.counted.TooShort++
 		return ErrShort
@@ -80,14 +102,15 @@ func (c *Correlator) Message(src netip.Addr, msg []byte, received int64, emit fu
 		c.counted.DeviceQuota++
 		return ErrDeviceQuota
 	}
-	c.device, c.emit = d, emit
+	c.device = d
 	r := &c.rec
 	r.Device, r.DeviceName, r.Exporter, r.Received = d.addr, d.name, src, received
-	if err := d.session.Decode(msg, received, c); err != nil {
+	err := d.session.Decode(msg, received, c)
+	if err != nil {
 		c.counted.Malformed++
-		return err
 	}
-	return nil
+	c.releaseKnown(d)
+	return err
 }
 
 // maxVersions bounds the versions counted one by one; they come from the wire.
@@ -103,11 +126,21 @@ func (c *Correlator) countVersion(v uint16) {
 // versionOther stands for the versions beyond maxVersions.
 const versionOther = 0xffff
 
-// Flow joins one data record; the decoder calls it.
+// Flow takes one data record; the decoder calls it.
 func (c *Correlator) Flow(f *ipfix.Flow) {
+	var p vrfPlan
+	planVRF(f, &p)
+	if !p.used.known && p.used.named && c.holdFlow(c.device, f, &p) {
+		return
+	}
+	c.join(c.device, f, &p)
+}
+
+// join completes the record of a flow and emits it.
+func (c *Correlator) join(d *Device, f *ipfix.Flow, p *vrfPlan) {
 	r := &c.rec
 	r.Flow = f
-	c.device.joinFlow(f, r)
+	d.joinFlow(f, p, r)
 	c.counted.Joins[SideSrc][r.Src.Join]++
 	c.counted.Joins[SideDst][r.Dst.Join]++
 	c.emit(r)
@@ -145,6 +178,7 @@ func (c *Correlator) Tick(now int64, budget int) {
 // tickDevice reports whether the device still has its place in the order.
 func (c *Correlator) tickDevice(d *Device, now int64, budget int) bool {
 	more := d.rib.Tick(now, budget)
+	c.releaseOld(d, now)
 	if d.session != nil {
 		d.session.Expire(now)
 	}
@@ -196,6 +230,7 @@ func (c *Correlator) Totals() Totals {
 		t.Peers += d.rib.Totals().Peers
 		_, held := d.session.Held()
 		t.HeldBytes += held
+		t.HeldFlows += len(d.hold.flows)
 	}
 	return t
 }

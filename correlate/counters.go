@@ -14,7 +14,17 @@ type Counters struct {
 	DeviceQuota    uint64            // messages of devices beyond Config.MaxDevices
 	Malformed      uint64            // messages that ended in an error; records before the error were kept
 
-	BMP BMPCounters
+	BMP  BMPCounters
+	Hold HoldCounters
+}
+
+// HoldCounters count the flows that waited for the meaning of their VRF id, by how the wait ended. None is lost.
+type HoldCounters struct {
+	Held     uint64 // began to wait
+	Known    uint64 // the options came
+	TimedOut uint64 // they did not
+	Full     uint64 // made room for newer ones
+	Ended    uint64 // the worker ended
 }
 
 // BMPCounters count what BMP sessions told.
@@ -45,4 +55,5 @@ type Totals struct {
 	Routes      int
 	AttrSets    int
 	HeldBytes   int // data that waits for its template
+	HeldFlows   int // flows that wait for the meaning of their VRF id
 }

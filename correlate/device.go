@@ -16,7 +16,8 @@ type Device struct {
 	rib      *rib.RIB
 	sessions map[uint64]struct{} // open BMP sessions, by Feed
 	seen     int64               // Unix nanoseconds of the last datagram or BMP message
-	leaving  bool                // forgotten, the routes are being given back
+	hold     hold
+	leaving  bool // forgotten, the routes are being given back
 }
 
 func (c *Correlator) newDevice(addr netip.Addr, now int64) *Device {
@@ -31,5 +32,5 @@ func (c *Correlator) newDevice(addr netip.Addr, now int64) *Device {
 
 // idle reports whether nothing was heard of the device for so long that its state is of no use.
 func (d *Device) idle(now, after int64) bool {
-	return len(d.sessions) == 0 && d.rib.Routes() == 0 && now-d.seen > after
+	return len(d.sessions) == 0 && len(d.hold.flows) == 0 && d.rib.Routes() == 0 && now-d.seen > after
 }

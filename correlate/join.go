@@ -8,9 +8,7 @@ import (
 )
 
 // joinFlow fills the record with what the device's options and routes say of the flow.
-func (d *Device) joinFlow(f *ipfix.Flow, r *Record) {
-	var p vrfPlan
-	planVRF(f, &p)
+func (d *Device) joinFlow(f *ipfix.Flow, p *vrfPlan, r *Record) {
 	r.IngressVRFName, r.EgressVRFName, r.VRFName = p.ingress.name, p.egress.name, p.vrfName()
 	r.RD, r.HasRD = p.used.rd, p.used.named && p.used.known
 	r.InIfName, r.OutIfName = interfaceNames(f)
@@ -19,7 +17,7 @@ func (d *Device) joinFlow(f *ipfix.Flow, r *Record) {
 	hasSrc, hasDst := f.Has&ipfix.FieldSrcAddr != 0, f.Has&ipfix.FieldDstAddr != 0
 	d.joinSide(&r.Src, p.src, f.Src, hasSrc, netip.Addr{})
 	d.joinSide(&r.Dst, p.dst, f.Dst, hasDst, flowNextHop(f))
-	r.RIB = d.ribState(r, &p)
+	r.RIB = d.ribState(r, p)
 }
 
 // joinSide looks up one address. The flow's next hop applies to the destination alone.

@@ -31,7 +31,7 @@ type bench struct {
 }
 
 func newBench(t testing.TB) *bench {
-	c, err := New(Config{})
+	c, err := New(Config{VRFWait: -1}, func(*Record) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,12 +109,12 @@ func routeOf(p *bmp.Peer, n bgp.NLRI, as uint32, nextHop string) []byte {
 func (b *bench) join(device netip.Addr, f flowSpec) Record {
 	b.t.Helper()
 	var got []Record
-	err := b.Message(device, f.message(b.t), testNow, func(r *Record) {
+	b.emit = func(r *Record) {
 		c := *r
-		flow := *r.Flow
-		c.Flow = &flow
+		c.Flow = r.Flow.Clone()
 		got = append(got, c)
-	})
+	}
+	err := b.Message(device, f.message(b.t), testNow)
 	if err != nil || len(got) != 1 {
 		b.t.Fatalf("%d records, error %v", len(got), err)
 	}
@@ -303,11 +303,10 @@ func TestRIBState(t *testing.T) {
 }
 
 func TestMessageRefused(t *testing.T) {
-	c, err := New(Config{MaxDevices: 1})
+	c, err := New(Config{MaxDevices: 1}, func(*Record) { t.Error("a record came out") })
 	if err != nil {
 		t.Fatal(err)
 	}
-	emit := func(*Record) { t.Error("a record came out") }
 	for _, tt := range []struct {
 		name string
 		src  netip.Addr
@@ -320,7 +319,7 @@ func TestMessageRefused(t *testing.T) {
 		{"one device too many", device2, []byte{0, 10, 0, 16}, ErrDeviceQuota},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if err := c.Message(tt.src, tt.msg, testNow, emit); !errors.Is(err, tt.want) {
+			if err := c.Message(tt.src, tt.msg, testNow); !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
 		})
@@ -334,7 +333,7 @@ func TestMessageRefused(t *testing.T) {
 func TestVersionsAreBounded(t *testing.T) {
 	b := newBench(t)
 	for v := range 1000 {
-		b.Message(device1, []byte{byte(v>>8) | 0x40, byte(v)}, testNow, nil)
+		b.Message(device1, []byte{byte(v>>8) | 0x40, byte(v)}, testNow)
 	}
 	n := b.Counters().VersionUnknown
 	if len(n) > maxVersions+1 || n[versionOther] != 1000-maxVersions {

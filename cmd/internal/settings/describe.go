@@ -41,5 +41,7 @@ func descriptions() map[string]description {
 		"bmp.stale-timeout": {"DURATION", "routes of a lost BMP session are kept this long"},
 		"bmp.quiet-period":  {"DURATION", "a table without End-of-RIB counts as whole after this much silence"},
 		"bmp.max-routes":    {"N", "routes per device; further ones are refused and counted"},
+
+		"ipfix.vrf-wait": {"DURATION", "a flow waits this long for options data that say what its VRF id means"},
 	}
 }
