@@ -65,7 +65,7 @@ const (
 )
 
 // Flow is one data record with the meaning of its elements applied. The decoder reuses one Flow for all
-// records: a handler that keeps a value beyond its call copies it, the slices included.
+// records: a handler does not change it, and to keep it beyond its call copies it, the slices included, without the Record.
 type Flow struct {
 	Version    uint16 // VersionNetFlow9 or VersionIPFIX
 	TemplateID uint16

@@ -46,7 +46,7 @@ func NewModel(further ...Element) (*Model, error) {
 		key := elementKey{e.PEN, e.ID}
 		switch name := (Element{PEN: e.PEN, Name: e.Name}); {
 		case !validName(e.Name):
-			return nil, fmt.Errorf("element %d.%d: name %q is not letters, digits and _-.", e.PEN, e.ID, e.Name)
+			return nil, fmt.Errorf("element %d.%d: name %q is not letters, digits, underscores, dots and hyphens", e.PEN, e.ID, e.Name)
 		case e.ID == 0 || e.ID > 0x7fff:
 			return nil, fmt.Errorf("element %s: id %d is not within 1 to 32767", e.Name, e.ID)
 		case e.Type > entities.SubTemplateMultiList:

@@ -77,9 +77,7 @@ func (o *lateOp) run(f *Flow, window []byte, spans []span, x *scratch) {
 	f.Has |= o.has
 }
 
-// execute applies operations to fields at fixed places of a window.
-//
-//nolint:gocyclo,maintidx // one case per field, nothing to split
+// execute applies operations to fields at fixed places of a window. It is long, but one case per field.
 func execute(f *Flow, ops []op, window []byte, x *scratch) {
 	for i := range ops {
 		o := &ops[i]

@@ -2,6 +2,7 @@ package ipfix
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"iter"
 )
@@ -110,7 +111,7 @@ func (s *Session) Tables() *Tables { return s.tables }
 func (s *Session) Decode(msg []byte, now int64, h Handler) error {
 	head, err := ParseHeader(msg)
 	if err != nil {
-		if err == ErrVersion { //nolint:errorlint // not wrapped by ParseHeader
+		if errors.Is(err, ErrVersion) {
 			s.BadVersions++
 		} else {
 			s.BadMessages++

@@ -416,7 +416,7 @@ func (h *twinHandler) Flow(f *Flow) {
 func TestTwin(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	b := make([]byte, 1000)
-	for range 3000 {
+	for range 1000 {
 		for i := range b {
 			b[i] = byte(rng.Uint32())
 		}

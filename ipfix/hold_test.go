@@ -1,0 +1,84 @@
+package ipfix
+
+import (
+	"testing"
+	"time"
+)
+
+func TestHold(t *testing.T) {
+	const second = int64(time.Second)
+	template := func(id uint16) []byte {
+		return buildMessage(t, VersionIPFIX, 0, func(b *Builder) { b.Template(id, fields(1, 4)...) })
+	}
+	data := func(id uint16, n uint64) []byte {
+		return buildMessage(t, VersionIPFIX, uint32(n), func(b *Builder) { b.Set(id); b.Uint(n, 4) })
+	}
+	t.Run("decoded in order when the template comes", func(t *testing.T) {
+		s := newTestSession(t, Config{})
+		flows := decode(t, s, data(256, 1), data(257, 9), data(256, 2), template(256), data(256, 3))
+		if len(flows) != 3 || flows[0].Bytes != 1 || flows[1].Bytes != 2 || flows[2].Bytes != 3 || flows[1].Sequence != 2 {
+			t.Errorf("got %+v", flows)
+		}
+		if sets, _ := s.Held(); sets != 1 || s.HeldSets != 3 || s.ReleasedSets != 2 || s.UnknownSets != 3 {
+			t.Errorf("%d sets held, counters %+v", sets, s.Counters)
+		}
+	})
+	t.Run("the record is at the same position", func(t *testing.T) {
+		msg := data(256, 1)
+		held := decode(t, newTestSession(t, Config{}), msg, template(256))
+		known := decode(t, newTestSession(t, Config{}), template(256), msg)
+		if held[0].Position != known[0].Position || held[0].Position == 0 {
+			t.Errorf("got %d held, %d at once", held[0].Position, known[0].Position)
+		}
+	})
+	t.Run("options data waits too", func(t *testing.T) {
+		s := newTestSession(t, Config{})
+		decode(t, s, buildMessage(t, VersionIPFIX, 0, func(b *Builder) { b.Set(300); b.Uint(5, 4); b.Text("A2", 8) }),
+			buildMessage(t, VersionIPFIX, 0, func(b *Builder) {
+				b.OptionsTemplate(300, Field{ID: 234, Len: 4, Scope: true}, Field{ID: 236, Len: 8})
+			}))
+		if v, _ := s.Tables().Domain(7).IngressVRF(5); v.Name != "A2" {
+			t.Errorf("got %+v", v)
+		}
+	})
+	t.Run("age", func(t *testing.T) {
+		s := newTestSession(t, Config{HoldAge: 10 * time.Second})
+		decode(t, s, data(256, 1))
+		s.Expire(export + 10*second)
+		if sets, _ := s.Held(); sets != 1 {
+			t.Errorf("%d sets held after 10 s", sets)
+		}
+		s.Expire(export + 11*second)
+		if sets, octets := s.Held(); sets != 0 || octets != 0 || s.ExpiredSets != 1 {
+			t.Errorf("%d sets of %d octets held after 11 s, counters %+v", sets, octets, s.Counters)
+		}
+		if flows := decode(t, s, template(256)); len(flows) > 0 {
+			t.Errorf("got %d flows", len(flows))
+		}
+	})
+	t.Run("count: the oldest make room", func(t *testing.T) {
+		s := newTestSession(t, Config{HoldSets: 2})
+		flows := decode(t, s, data(256, 1), data(256, 2), data(256, 3), template(256))
+		if len(flows) != 2 || flows[0].Bytes != 2 || s.DroppedSets != 1 {
+			t.Errorf("%d flows, counters %+v", len(flows), s.Counters)
+		}
+	})
+	t.Run("octets", func(t *testing.T) {
+		s := newTestSession(t, Config{HoldBytes: 1000})
+		for i := range uint64(100) {
+			decode(t, s, data(256, i))
+			if _, octets := s.Held(); octets > 1000 {
+				t.Fatalf("%d octets held", octets)
+			}
+		}
+		if sets, _ := s.Held(); uint64(sets)+s.DroppedSets != 100 || sets == 0 {
+			t.Errorf("%d sets held, %d dropped", sets, s.DroppedSets)
+		}
+	})
+	t.Run("none", func(t *testing.T) {
+		s := newTestSession(t, Config{HoldSets: -1})
+		if flows := decode(t, s, data(256, 1), template(256)); len(flows) > 0 || s.DroppedSets != 1 {
+			t.Errorf("%d flows, counters %+v", len(flows), s.Counters)
+		}
+	})
+}

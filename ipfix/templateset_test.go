@@ -1,0 +1,143 @@
+package ipfix
+
+import (
+	"testing"
+	"time"
+)
+
+func TestSetsAndTemplates(t *testing.T) {
+	cases := []struct {
+		name  string
+		build func(b *Builder)
+		flows int
+		want  Counters
+	}{
+		{"many sets, many templates", func(b *Builder) {
+			b.Template(256, fields(1, 4)...)
+			b.Template(257, fields(2, 4)...)
+			b.Set(256)
+			b.Uint(1, 4)
+			b.Set(257)
+			b.Uint(1, 4)
+			b.Uint(2, 4)
+			b.Set(256)
+			b.Uint(1, 4)
+		}, 4, Counters{TemplatesLearnt: 2, DataRecords: 4}},
+		{"padding after records and templates", func(b *Builder) {
+			b.Template(256, fields(1, 4, 2, 4)...)
+			b.Pad(4)
+			b.Set(256)
+			b.Uint(1, 8)
+			b.Pad(7)
+		}, 1, Counters{TemplatesLearnt: 1, DataRecords: 1}},
+		{"reserved sets are passed over", func(b *Builder) {
+			b.Set(4)
+			b.Pad(10)
+			b.Set(255)
+			b.Set(0)
+			b.Pad(2)
+			b.Template(256, fields(1, 4)...)
+			b.Set(256)
+			b.Uint(1, 4)
+		}, 1, Counters{SkippedSets: 3, TemplatesLearnt: 1, DataRecords: 1}},
+		{"enterprise elements", func(b *Builder) {
+			b.Template(256, Field{ID: 232, PEN: 2011, Len: 2}, Field{ID: 1, PEN: 29305, Len: 8}, Field{ID: 1, Len: 8})
+			b.Set(256)
+			b.Uint(1, 2)
+			b.Uint(2, 8)
+			b.Uint(3, 8)
+		}, 1, Counters{TemplatesLearnt: 1, DataRecords: 1}},
+		{"long form of a variable length", func(b *Builder) {
+			b.Template(256, fields(82, variableLength, 1, 4)...)
+			b.Set(256)
+			b.Octets([]byte{255, 0, 3, 'a', 'b', 'c', 0, 0, 0, 1})
+			b.Variable(make([]byte, 300))
+			b.Uint(2, 4)
+		}, 2, Counters{TemplatesLearnt: 1, DataRecords: 2}},
+		{"the same template again", func(b *Builder) {
+			b.Template(256, fields(1, 4)...)
+			b.Template(256, fields(1, 4)...)
+		}, 0, Counters{TemplatesLearnt: 1, TemplatesRefreshed: 1}},
+		{"a changed template counts at once", func(b *Builder) {
+			b.Template(256, fields(1, 4)...)
+			b.Set(256)
+			b.Uint(1, 4)
+			b.Template(256, fields(1, 2)...)
+			b.Set(256)
+			b.Uint(1, 2)
+			b.Uint(1, 2)
+		}, 3, Counters{TemplatesLearnt: 1, TemplatesChanged: 1, DataRecords: 3}},
+		{"a template that turns into one of options", func(b *Builder) {
+			b.Template(256, fields(1, 4)...)
+			b.OptionsTemplate(256, Field{ID: 149, Len: 4, Scope: true})
+			b.Set(256)
+			b.Uint(7, 4)
+		}, 0, Counters{TemplatesLearnt: 1, TemplatesChanged: 1, OptionsRecords: 1}},
+		{"withdrawal of one", func(b *Builder) {
+			b.Template(256, fields(1, 4)...)
+			b.Template(257, fields(1, 4)...)
+			b.Withdraw(256, false)
+			b.Set(256)
+			b.Uint(1, 4)
+			b.Set(257)
+			b.Uint(1, 4)
+		}, 1, Counters{TemplatesLearnt: 2, TemplatesWithdrawn: 1, UnknownSets: 1, HeldSets: 1, DataRecords: 1}},
+		{"withdrawal of all templates, not of options", func(b *Builder) {
+			b.Template(256, fields(1, 4)...)
+			b.Template(257, fields(1, 4)...)
+			b.OptionsTemplate(258, Field{ID: 149, Len: 4, Scope: true})
+			b.Withdraw(2, false)
+			b.Template(259, fields(1, 4)...)
+		}, 0, Counters{TemplatesLearnt: 4, TemplatesWithdrawn: 2}},
+		{"withdrawal of all options templates", func(b *Builder) {
+			b.Template(256, fields(1, 4)...)
+			b.OptionsTemplate(258, Field{ID: 149, Len: 4, Scope: true})
+			b.Withdraw(3, true)
+		}, 0, Counters{TemplatesLearnt: 2, TemplatesWithdrawn: 1}},
+		{"withdrawal of what is not there", func(b *Builder) { b.Withdraw(400, false) }, 0, Counters{}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			s := newTestSession(t, Config{})
+			flows := decode(t, s, buildMessage(t, VersionIPFIX, 0, c.build))
+			if len(flows) != c.flows {
+				t.Errorf("got %d flows, want %d", len(flows), c.flows)
+			}
+			wantCounters(t, s, c.want)
+		})
+	}
+}
+
+func TestTemplateAge(t *testing.T) {
+	template := buildMessage(t, VersionIPFIX, 0, func(b *Builder) { b.Template(256, fields(1, 4)...) })
+	for _, c := range []struct {
+		name string
+		age  time.Duration
+		left int
+	}{{"an hour", time.Hour, 0}, {"for ever", -1, 1}} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newTestSession(t, Config{TemplateAge: c.age})
+			decode(t, s, template)
+			s.Expire(export + int64(time.Hour))
+			if s.templates != 1 {
+				t.Error("expired at its age")
+			}
+			s.Expire(export + int64(time.Hour+2*time.Minute))
+			if s.templates != c.left || s.TemplatesExpired != uint64(1-c.left) {
+				t.Errorf("%d templates left, counters %+v", s.templates, s.Counters)
+			}
+		})
+	}
+}
+
+func TestIgnoreWithdrawals(t *testing.T) {
+	s := newTestSession(t, Config{IgnoreWithdrawals: true})
+	decode(t, s, buildMessage(t, VersionIPFIX, 0, func(b *Builder) {
+		b.Template(256, fields(1, 4)...)
+		b.Withdraw(256, false)
+		b.Withdraw(2, false)
+	}))
+	if s.templates != 1 || s.TemplatesWithdrawn != 0 {
+		t.Errorf("%d templates, counters %+v", s.templates, s.Counters)
+	}
+}
