@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"time"
 
 	"github.com/telcol/telcol/collector/intake"
 	"github.com/telcol/telcol/correlate"
@@ -31,7 +30,6 @@ func (w *worker) session(ctx context.Context, conn *net.TCPConn, from netip.Addr
 	log.Info("bmp session opened")
 	feed := correlate.NewFeed(from.Addr(), correlate.FeedConfig{
 		MaxMessage: w.cfg.BMP.MaxMessage, Session: w.sessions.Add(1), Cache: w.attributes,
-		Now: func() int64 { return time.Now().UnixNano() },
 		Refused: func(err error) {
 			w.warn.warn("bmp message refused, session goes on", slog.String("source", from.String()), slog.Any("err", err))
 		},

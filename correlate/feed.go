@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"io"
 	"net/netip"
+	"time"
 
 	"github.com/telcol/telcol/bmp"
 	"github.com/telcol/telcol/bmp/bgp"
@@ -17,7 +18,7 @@ type FeedConfig struct {
 	MaxMessage int             // octets of a BMP message, default bmp.DefaultMaxMessage
 	Session    uint64          // tells apart the sessions of a worker
 	Cache      *bgp.Cache      // decoded attributes, may be shared by all feeds
-	Now        func() int64    // Unix nanoseconds, arrival time of messages that carry none
+	Now        func() int64    // Unix nanoseconds, arrival time of messages that carry none; default the clock
 	Refused    func(err error) // called for each message that could not be decoded; may be nil
 }
 
@@ -37,6 +38,9 @@ const batchesPerFeed = 2
 
 // NewFeed makes the feed of a device's session. Batches are sent to out; whoever takes one frees it.
 func NewFeed(device netip.Addr, cfg FeedConfig, out chan<- *Batch) *Feed {
+	if cfg.Now == nil {
+		cfg.Now = func() int64 { return time.Now().UnixNano() }
+	}
 	f := &Feed{
 		cfg: cfg, device: device, out: out, free: make(chan *Batch, batchesPerFeed),
 		session: bmp.NewSession(bmp.Config{Cache: cfg.Cache}),

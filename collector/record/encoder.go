@@ -26,6 +26,9 @@ type Encoder struct {
 	routes   routeCache
 	touched  byte // by routes.touch; only written, so that the reads stay
 	src, dst side
+
+	interfaces fragments[interfaceKey]
+	vrfs       fragments[vrfKey]
 }
 
 // Option changes an Encoder under construction.
@@ -41,6 +44,8 @@ func WithRouteCache(entries int) Option { return func(e *Encoder) { e.cacheEntri
 // NewEncoder returns an encoder for the records of a worker's slot.
 func NewEncoder(slot int, opts ...Option) *Encoder {
 	e := &Encoder{slot: slot, cacheEntries: DefaultRouteCache, joins: newJoinTexts(), dates: newDateCache()}
+	e.interfaces = make(fragments[interfaceKey], interfaceFragments)
+	e.vrfs = make(fragments[vrfKey], vrfFragments)
 	for _, opt := range opts {
 		opt(e)
 	}
@@ -59,7 +64,7 @@ func (e *Encoder) AppendJSON(dst []byte, r *correlate.Record) []byte {
 	dst = appendTuple(dst, f)
 	dst = appendPacketFields(dst, f)
 	dst = appendCounters(dst, f)
-	dst = appendInterfaces(dst, r)
+	dst = e.appendInterfaces(dst, r)
 	if f.Has&layer2Fields != 0 {
 		dst = appendLayer2(dst, f)
 	}
@@ -70,7 +75,7 @@ func (e *Encoder) AppendJSON(dst []byte, r *correlate.Record) []byte {
 	if f.Has&natFields != 0 {
 		dst = appendNAT(dst, f)
 	}
-	dst = appendVRF(dst, r)
+	dst = e.appendVRF(dst, r)
 	if f.Has&exporterFields != 0 {
 		dst = appendExporterRoute(dst, f)
 	}

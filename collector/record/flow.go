@@ -1,9 +1,6 @@
 package record
 
-import (
-	"github.com/telcol/telcol/correlate"
-	"github.com/telcol/telcol/ipfix"
-)
+import "github.com/telcol/telcol/ipfix"
 
 // Groups of fields that most templates lack as a whole.
 const (
@@ -89,18 +86,6 @@ func appendCounters(dst []byte, f *ipfix.Flow) []byte {
 	return dst
 }
 
-func appendInterfaces(dst []byte, r *correlate.Record) []byte {
-	f := r.Flow
-	if f.Has&ipfix.FieldInIf != 0 {
-		dst = appendUint(dst, &keyInIf, uint64(f.InIf))
-	}
-	if f.Has&ipfix.FieldOutIf != 0 {
-		dst = appendUint(dst, &keyOutIf, uint64(f.OutIf))
-	}
-	dst = appendText(dst, &keyInIfName, r.InIfName)
-	return appendText(dst, &keyOutIfName, r.OutIfName)
-}
-
 func appendLayer2(dst []byte, f *ipfix.Flow) []byte {
 	if f.Has&ipfix.FieldSrcMAC != 0 {
 		dst = appendMAC(dst, &keySrcMAC, f.SrcMAC)
@@ -177,23 +162,6 @@ func appendNAT(dst []byte, f *ipfix.Flow) []byte {
 	}
 	if f.Has&ipfix.FieldNATEvent != 0 {
 		dst = appendUint(dst, &keyNATEvent, uint64(f.NATEvent))
-	}
-	return dst
-}
-
-func appendVRF(dst []byte, r *correlate.Record) []byte {
-	f := r.Flow
-	if f.Has&ipfix.FieldIngressVRF != 0 {
-		dst = appendUint(dst, &keyIngressVRFID, uint64(f.IngressVRF))
-	}
-	if f.Has&ipfix.FieldEgressVRF != 0 {
-		dst = appendUint(dst, &keyEgressVRFID, uint64(f.EgressVRF))
-	}
-	dst = appendText(dst, &keyIngressVRFName, r.IngressVRFName)
-	dst = appendText(dst, &keyEgressVRFName, r.EgressVRFName)
-	dst = appendText(dst, &keyVRFName, r.VRFName)
-	if r.HasRD {
-		dst = appendRD(dst, &keyRD, r.RD)
 	}
 	return dst
 }

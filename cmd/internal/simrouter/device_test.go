@@ -18,15 +18,20 @@ type path struct {
 	corr *correlate.Correlator
 	enc  *record.Encoder
 	now  time.Time
+	got  []string
 }
 
 func newPath(t *testing.T) *path {
 	t.Helper()
-	corr, err := correlate.New(correlate.Config{})
+	p := &path{t: t, enc: record.NewEncoder(3), now: time.Unix(1_700_000_000, 0)}
+	var err error
+	p.corr, err = correlate.New(correlate.Config{}, func(r *correlate.Record) {
+		p.got = append(p.got, string(p.enc.AppendJSON(nil, r)))
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &path{t: t, corr: corr, enc: record.NewEncoder(3), now: time.Unix(1_700_000_000, 0)}
+	return p
 }
 
 // bmp applies a BMP stream of a device.
@@ -52,14 +57,12 @@ func (p *path) bmp(d *Device, stream []byte) {
 // ipfix gives the records of a message.
 func (p *path) ipfix(d *Device, msg []byte) []string {
 	p.t.Helper()
-	var list []string
-	err := p.corr.Message(d.Addr(), msg, p.now.UnixNano(), func(r *correlate.Record) {
-		list = append(list, string(p.enc.AppendJSON(nil, r)))
-	})
+	p.got = nil
+	err := p.corr.Message(d.Addr(), msg, p.now.UnixNano())
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return list
+	return p.got
 }
 
 func dump(t *testing.T, d *Device, now time.Time) []byte {
