@@ -27,12 +27,32 @@ routes of its own router, and writes the result to Kafka.
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
 	root.SetFlagErrorFunc(flagError)
+	root.SetUsageTemplate(usageTemplate)
 	root.AddCommand(
 		workerCommand(e), steeringCommand(e), demoCommand(e), simulateCommand(e), replayCommand(e),
 		healthCommand(e), configCommand(e), versionCommand(e),
 	)
 	return root
 }
+
+// usageTemplate is cobra's own without what telcol has none of.
+const usageTemplate = `Usage:
+  {{if .HasAvailableSubCommands}}{{.CommandPath}} COMMAND{{else}}{{.UseLine}}{{end}}
+{{- if .HasExample}}
+
+Examples:
+{{.Example}}{{end}}
+{{- if .HasAvailableSubCommands}}
+
+Commands:{{range .Commands}}{{if .IsAvailableCommand}}
+  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}
+
+{{.CommandPath}} COMMAND --help says more.
+{{- else}}
+
+Flags:
+{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}
+`
 
 // group makes cmd a command that does nothing but hold others.
 func group(cmd *cobra.Command) *cobra.Command {

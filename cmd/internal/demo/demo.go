@@ -66,8 +66,8 @@ func (d *demo) start(ctx context.Context) (err error) {
 		return err
 	}
 	if why != nil {
-		d.out.linef("There is no steering here (%v): the demo runs one worker without it. As root, with a kernel that allows BPF, it", why)
-		d.out.linef("steers the routers to %d workers that share one port.", d.o.Workers)
+		d.out.linef("No steering here: %v.", why)
+		d.out.linef("One worker takes all routers. As root, where the kernel allows BPF, the demo has %d workers on one port.", d.o.Workers)
 		d.o.Workers = 1
 	}
 	if err := d.makeFleet(); err != nil {
@@ -122,7 +122,7 @@ func (d *demo) startWorkers(ctx context.Context) error {
 			return err
 		}
 	}
-	d.out.linef("%d workers take IPFIX at %s (UDP) and BMP at %s (TCP)", len(d.workers), d.ports.ipfix, d.ports.bmp)
+	d.out.linef("Ready for IPFIX at %s (UDP) and BMP at %s (TCP): %s.", d.ports.ipfix, d.ports.bmp, count(len(d.workers), "worker"))
 	return nil
 }
 
@@ -131,7 +131,7 @@ func (d *demo) startFleet(ctx context.Context) error {
 	playing, cancel := context.WithCancel(context.Background())
 	d.stopFleet = cancel
 	d.background.Go(func() { d.fleetUp <- d.fleet.Run(playing) })
-	d.out.linef("%d simulated routers tell %s routes", len(d.fleet), number(d.fleet.Routes()))
+	d.out.linef("%s to tell %s routes.", count(len(d.fleet), "simulated router"), number(d.fleet.Routes()))
 	ctx, cancel = context.WithTimeout(ctx, dumpPatience)
 	defer cancel()
 	for {

@@ -10,8 +10,8 @@ import (
 // draw shows the state of the demo.
 func (d *demo) draw() {
 	now := time.Now()
-	lines := []string{fmt.Sprintf("telcol demo, %v: %d workers, %d simulated routers, %s", now.Sub(d.begun).Round(time.Second),
-		len(d.workers), len(d.fleet), d.groupText()), ""}
+	lines := []string{fmt.Sprintf("telcol demo, %v: %s, %s, %s", now.Sub(d.begun).Round(time.Second),
+		count(len(d.workers), "worker"), count(len(d.fleet), "simulated router"), d.groupText()), ""}
 	lines = append(lines, table(d.workers)...)
 	lines = append(lines, "")
 	bytes, shown := d.reader.state()
@@ -62,9 +62,9 @@ func table(workers []*worker) []string {
 }
 
 func figures(row, slot, pid string, rate float64, of []*worker) string {
-	count := func(name string) string { return number(int64(total(of, name))) }
-	return fmt.Sprintf(row, slot, pid, count("telcol_devices"), count("telcol_bmp_sessions"), number(int64(rate+0.5)), count("telcol_rib_routes"),
-		hits(of), count("telcol_intake_kernel_drops_total"))
+	value := func(name string) string { return number(int64(total(of, name))) }
+	return fmt.Sprintf(row, slot, pid, value("telcol_devices"), value("telcol_bmp_sessions"), number(int64(rate+0.5)), value("telcol_rib_routes"),
+		hits(of), value("telcol_intake_kernel_drops_total"))
 }
 
 // hits is the share of addresses that found their route.

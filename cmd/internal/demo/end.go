@@ -93,7 +93,7 @@ func (d *demo) summary(ran time.Duration) error {
 	lost := int64(sent.Records) - int64(tally.Records)
 	counted := total(d.workers, "telcol_lost_total")
 	d.out.line("")
-	d.out.linef("%v with %d workers and %d routers:", ran.Round(time.Second), len(d.workers), len(d.fleet))
+	d.out.linef("%v with %s and %s:", ran.Round(time.Second), count(len(d.workers), "worker"), count(len(d.fleet), "router"))
 	d.out.linef("  sent        %12s flow records in %s datagrams", number(sent.Records), number(sent.Datagrams))
 	d.out.linef("  read back   %12s from %s, of which %s are right: every field of the flow, and both routes", number(tally.Records), topic, number(tally.Right))
 	d.out.linef("  lost        %12s (the workers count %s)", number(lost), number(int64(counted)))

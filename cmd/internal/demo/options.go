@@ -31,7 +31,7 @@ type Env struct {
 	Terminal bool       // Out redraws in place
 	Width    func() int // of the terminal, 0 when unknown; may be nil
 	// Worker makes the process of a worker from the arguments behind "telcol". The demo sets its outputs.
-	Worker       func(args ...string) *exec.Cmd
+	Worker func(args ...string) *exec.Cmd
 }
 
 // ErrOptions reports options that make no sense.

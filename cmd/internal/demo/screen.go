@@ -79,3 +79,11 @@ func number[T int | int64 | uint64](n T) string {
 	}
 	return sign + text
 }
+
+// count writes a number of things.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return number(n) + " " + thing + "s"
+}

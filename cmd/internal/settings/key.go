@@ -53,7 +53,9 @@ func newKey(path string, t reflect.Type, def reflect.Value, index []int) Key {
 		Path: path, Flag: flag, Env: EnvPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_")),
 		Arg: d.arg, Help: d.help, index: index, kind: kindOf(t, d.arg), List: t.Kind() == reflect.Slice,
 	}
-	k.Default = k.kind.format(def)
+	if path != "slot" { // has none: -1 stands for not told
+		k.Default = k.kind.format(def)
+	}
 	return k
 }
 

@@ -32,13 +32,14 @@ type DeviceConfig struct {
 
 // Limits of a DeviceConfig. A table must not grow into the next one's addresses.
 const (
+	MinRoutes     = 4 * cycle
 	MaxRoutes     = 200_000
 	MaxVRFs       = 8
 	DefaultRoutes = 2000
 )
 
 // ErrDevice reports a device that cannot be.
-var ErrDevice = errors.New("simulated device")
+var ErrDevice = errors.New("simulated router")
 
 // Device is a router without its sockets: what it sends, and the right answers. The Append methods of BMP and those of IPFIX may
 // each be used by one goroutine; checking may go on beside them.
@@ -59,8 +60,13 @@ func NewDevice(cfg DeviceConfig) (*Device, error) {
 	if cfg.Routes == 0 {
 		cfg.Routes = DefaultRoutes
 	}
-	if cfg.Routes < 4*cycle || cfg.Routes > MaxRoutes || cfg.VRFs < 0 || cfg.VRFs > MaxVRFs || cfg.Dialect >= numDialects {
-		return nil, fmt.Errorf("%w: %d to %d routes and at most %d VRFs, not %+v", ErrDevice, 4*cycle, MaxRoutes, MaxVRFs, cfg)
+	switch {
+	case cfg.Routes < MinRoutes || cfg.Routes > MaxRoutes:
+		return nil, fmt.Errorf("%w: %d routes, want %d to %d", ErrDevice, cfg.Routes, MinRoutes, MaxRoutes)
+	case cfg.VRFs < 0 || cfg.VRFs > MaxVRFs:
+		return nil, fmt.Errorf("%w: %d VRFs, want 0 to %d", ErrDevice, cfg.VRFs, MaxVRFs)
+	case cfg.Dialect >= numDialects:
+		return nil, fmt.Errorf("%w: no dialect %d", ErrDevice, cfg.Dialect)
 	}
 	if cfg.Name == "" {
 		cfg.Name = "sim-" + cfg.Addr.String()
@@ -70,7 +76,7 @@ func NewDevice(cfg DeviceConfig) (*Device, error) {
 	for vrf := range cfg.VRFs + 1 {
 		routes := cfg.Routes
 		if vrf > 0 {
-			routes = max(cfg.Routes/4, 4*cycle)
+			routes = max(cfg.Routes/4, MinRoutes)
 		}
 		d.tables = append(d.tables, newTable(vrf, v4, routes-routes/4), newTable(vrf, v6, routes/4))
 	}

@@ -27,8 +27,11 @@ func NewFleet(cfg FleetConfig) (Fleet, error) {
 	if !cfg.First.IsValid() {
 		cfg.First = netip.AddrFrom4([4]byte{127, 1, 1, 1})
 	}
-	if cfg.Routers < 1 || cfg.Routers > maxFleet || !cfg.First.Is4() {
-		return nil, fmt.Errorf("%w: a fleet has 1 to %d routers with IPv4 addresses", ErrDevice, maxFleet)
+	switch {
+	case cfg.Routers < 1 || cfg.Routers > maxFleet:
+		return nil, fmt.Errorf("%w: %d routers, want 1 to %d", ErrDevice, cfg.Routers, maxFleet)
+	case !cfg.First.Is4():
+		return nil, fmt.Errorf("%w: the first address %v is not IPv4", ErrDevice, cfg.First)
 	}
 	fleet := make(Fleet, cfg.Routers)
 	for i := range fleet {
