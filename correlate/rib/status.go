@@ -109,7 +109,7 @@ func (t *table) status() TableStatus {
 }
 
 // trieBytes is what a prefix takes in the trie, measured on tables of the Internet's shape.
-const trieBytes = 30
+const trieBytes = 42
 
 // Totals sums up the RIB.
 func (r *RIB) Totals() Totals {
