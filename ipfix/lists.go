@@ -45,6 +45,7 @@ func (r *Record) appendList(dst []byte, typ entities.IEDataType, v []byte, depth
 		dst, ok = r.appendRecords(append(dst, ','), binary.BigEndian.Uint16(v), v[2:], depth+1)
 	case entities.SubTemplateMultiList:
 		dst, ok = r.appendMultiList(dst, v, depth+1)
+	default: // no list
 	}
 	return append(dst, '}'), ok
 }

@@ -156,6 +156,7 @@ func naturalValue(typ entities.IEDataType, v []byte) []byte {
 	case entities.DateTimeMicroseconds, entities.DateTimeNanoseconds,
 		entities.BasicList, entities.SubTemplateList, entities.SubTemplateMultiList, unsigned256:
 		return nil
+	default: // of a length of its own
 	}
 	want := int(entities.InfoElementLength[typ])
 	switch {

@@ -71,6 +71,7 @@ func (r *Record) appendTyped(dst []byte, typ entities.IEDataType, v []byte, dept
 			return out
 		}
 		dst = dst[:n]
+	default: // an octet array, or unknown
 	}
 	return appendHex(dst, v)
 }
