@@ -106,7 +106,7 @@ func TestRouters(t *testing.T) {
 func TestRouterOptions(t *testing.T) {
 	s := newTestSession(t, Config{})
 	flows := decode(t, s, readMessages(t, "srv6-vrf-huawei")...)
-	want := VRF{Name: "A4", RD: 0x0002fbf00036000e, HasRD: true, Told: Told{Updated: 1737989329e9, Template: 1514}}
+	want := VRF{Name: "A4", RD: 0x0002fbf00036000e, HasRD: true, Told: Told{Updated: export, Template: 1514}}
 	if got, _ := flows[0].Options.EgressVRF(flows[0].EgressVRF); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

@@ -8,7 +8,7 @@ import (
 
 // Told says where an entry of an option table comes from.
 type Told struct {
-	Updated  int64  // export time of the record that last said it, Unix nanoseconds
+	Updated  int64  // when the record that last said it was decoded, Unix nanoseconds: the device's clock may be wrong
 	Template uint16 // of that record
 }
 

@@ -165,6 +165,24 @@ func TestOptionsAge(t *testing.T) {
 	}
 }
 
+// TestOptionsAgeByOurClock has a device whose clock is of another year.
+func TestOptionsAgeByOurClock(t *testing.T) {
+	s := newTestSession(t, Config{OptionsAge: time.Hour})
+	const year = int64(365 * 24 * time.Hour)
+	msg := optionsMessage(t, VersionIPFIX, 7, 1, []hexField{u(234, 4, 2), text(236, 8, "A2")})
+	for _, now := range []int64{export + year, export + 3*year} {
+		if err := s.Decode(msg, now, &keepFlows{}); err != nil {
+			t.Fatal(err)
+		}
+		if s.Expire(now + int64(time.Minute)); s.Tables().Len() != 1 {
+			t.Errorf("%d entries after a minute", s.Tables().Len())
+		}
+		if s.Expire(now + int64(2*time.Hour)); s.Tables().Len() != 0 {
+			t.Errorf("%d entries after two hours", s.Tables().Len())
+		}
+	}
+}
+
 func TestTrimText(t *testing.T) {
 	long := make([]byte, 400)
 	for i := range long {

@@ -310,7 +310,7 @@ func (s *Session) flowRecord(d *domain, t *Template, window []byte, h Handler) {
 // optionsRecord reads one options record into the tables.
 func (s *Session) optionsRecord(d *domain, t *Template, m *message, rec []byte) {
 	o := readOptions(t, rec, s.spans)
-	s.tables.apply(d.key.id, &o, Told{Updated: m.ExportTime, Template: t.ID})
+	s.tables.apply(d.key.id, &o, Told{Updated: m.now, Template: t.ID})
 	s.OptionsRecords++
 	s.scratch.systemInit = d.options.systemInit()
 	if s.watch != nil {
