@@ -31,6 +31,8 @@ type core struct {
 	enc     *record.Encoder
 	sink    Sink
 	owned   *ownership
+	state   *stateDir
+	saved   time.Time // when state was last looked after
 	stamp   time.Time // of the batch at hand
 	now     int64     // the same in Unix nanoseconds
 	counted counters
@@ -53,9 +55,9 @@ const (
 	snapshotPatience = 5 * time.Second
 )
 
-func newCore(cfg *Config, sink Sink, owned *ownership, warn *sampled) (*core, error) {
+func newCore(cfg *Config, sink Sink, owned *ownership, state *stateDir, warn *sampled) (*core, error) {
 	c := &core{
-		warn: warn, sink: sink, owned: owned,
+		warn: warn, sink: sink, owned: owned, state: state,
 		free:      make(chan *intake.Batch, batchesInFlight),
 		datagrams: make(chan *intake.Batch, batchesInFlight),
 		routes:    make(chan *correlate.Batch, routeQueue),
@@ -66,10 +68,14 @@ func newCore(cfg *Config, sink Sink, owned *ownership, warn *sampled) (*core, er
 	if wait == 0 {
 		wait = -1 // the correlator's zero is its default
 	}
+	var forgotten func(netip.Addr)
+	if state != nil {
+		forgotten = state.forget
+	}
 	var err error
 	c.corr, err = correlate.New(correlate.Config{
 		StaleTimeout: cfg.BMP.StaleTimeout, QuietPeriod: cfg.BMP.QuietPeriod, MaxRoutes: cfg.BMP.MaxRoutes,
-		VRFWait: wait,
+		VRFWait: wait, Forgotten: forgotten,
 	}, c.send)
 	if err != nil {
 		return nil, err
@@ -82,6 +88,7 @@ func newCore(cfg *Config, sink Sink, owned *ownership, warn *sampled) (*core, er
 
 // run serves the queues until ctx ends, then what is still in them.
 func (c *core) run(ctx context.Context) {
+	c.state.load(c.corr, c.owned, time.Now())
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	for {
@@ -94,11 +101,19 @@ func (c *core) run(ctx context.Context) {
 		case reply := <-c.asks:
 			reply <- c.takeSnapshot()
 		case t := <-tick.C:
-			c.corr.Tick(t.UnixNano(), sweepBudget)
+			c.tick(t)
 		case <-ctx.Done():
 			c.finish()
 			return
 		}
+	}
+}
+
+func (c *core) tick(now time.Time) {
+	c.corr.Tick(now.UnixNano(), sweepBudget)
+	if now.Sub(c.saved) >= time.Second {
+		c.saved = now
+		c.state.round(c.corr, now)
 	}
 }
 
@@ -113,6 +128,7 @@ func (c *core) finish() {
 			c.takeDatagrams(b)
 		default:
 			c.corr.Release()
+			c.state.finish(c.corr)
 			return
 		}
 	}

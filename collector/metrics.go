@@ -39,6 +39,10 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		return
 	}
 	m.collectIntake(e, s)
+	if m.w.state != nil {
+		e.counter("telcol_state_files_total", "State files of devices, by what became of the write.", m.w.state.written.Load(), "result", "written")
+		e.counter("telcol_state_files_total", "", m.w.state.failed.Load(), "result", "failed")
+	}
 	collectIPFIX(e, s)
 	collectJoin(e, s)
 	collectBMP(e, s)

@@ -46,6 +46,7 @@ type worker struct {
 	sockets *sockets
 	udp     *intake.UDP
 	http    *httpServer
+	state   *stateDir  // nil without --state-dir
 	owned   *ownership // nil when steering is off
 	warn    *sampled
 
@@ -75,8 +76,11 @@ func (w *worker) start() error {
 	}); err != nil {
 		return fmt.Errorf("udp socket %s: %w", w.cfg.ListenIPFIX, err)
 	}
+	if w.state, err = openState(&w.cfg, w.log); err != nil {
+		return err
+	}
 	w.owned = newOwnership(w.sockets.group, w.cfg.Slot)
-	if w.core, err = newCore(&w.cfg, w.sink, w.owned, w.warn); err != nil {
+	if w.core, err = newCore(&w.cfg, w.sink, w.owned, w.state, w.warn); err != nil {
 		return err
 	}
 	if w.http, err = listenHTTP(&w.cfg, w); err != nil {
@@ -111,6 +115,9 @@ func (w *worker) run(ctx context.Context) error {
 	var readers, owner sync.WaitGroup
 	fail := make(chan error, 3)
 	owner.Go(func() { w.core.run(joining) })
+	if w.state != nil {
+		owner.Go(w.state.run)
+	}
 	readers.Go(func() { fail <- w.readDatagrams(taking) })
 	readers.Go(func() { fail <- w.serveBMP(taking) })
 	w.http.serve()

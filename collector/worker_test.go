@@ -353,7 +353,7 @@ func TestMetricsAreWellFormed(t *testing.T) {
 func TestForeignDevice(t *testing.T) {
 	w := newWorker(Default(), Env{Stdout: io.Discard, Log: slog.New(slog.DiscardHandler)})
 	owned := &ownership{place: func(a netip.Addr) int { return int(a.As4()[3]) % 2 }, slot: 0, known: make(map[netip.Addr]bool)}
-	c, err := newCore(&w.cfg, nil, owned, w.warn)
+	c, err := newCore(&w.cfg, nil, owned, nil, w.warn)
 	if err != nil {
 		t.Fatal(err)
 	}

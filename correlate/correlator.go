@@ -26,6 +26,9 @@ type Config struct {
 	HoldBytes, HoldTotalBytes int
 
 	Elements []ipfix.Element // enterprise elements beyond the registry
+
+	// Forgotten is told of each device that is forgotten; may be nil.
+	Forgotten func(device netip.Addr)
 }
 
 // Errors of Message.
@@ -47,6 +50,8 @@ type Correlator struct {
 	counted Counters
 
 	heldBytes int // of all devices
+	saveNext  int // in order
+	state     []byte
 	emit      func(*Record)
 
 	// Of the message at hand.
@@ -154,11 +159,15 @@ func (c *Correlator) deviceOf(src netip.Addr, now int64) *Device {
 			return nil
 		}
 		d = c.newDevice(src, now)
-		c.devices[src] = d
-		c.order = append(c.order, d)
+		c.add(d)
 	}
 	d.seen = now
 	return d
+}
+
+func (c *Correlator) add(d *Device) {
+	c.devices[d.addr] = d
+	c.order = append(c.order, d)
 }
 
 // Tick lets time pass for some of the devices, so that a round over all of them takes about a second of calls a tenth of a second
@@ -197,6 +206,9 @@ func (c *Correlator) tickDevice(d *Device, now int64, budget int) bool {
 
 // forget drops a device. Its routes' attributes go back with the next ticks, until when it stays in the order.
 func (c *Correlator) forget(d *Device) {
+	if c.cfg.Forgotten != nil {
+		c.cfg.Forgotten(d.addr)
+	}
 	delete(c.devices, d.addr)
 	c.gone.Add(&d.session.Counters)
 	d.session, d.leaving = nil, true

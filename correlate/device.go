@@ -18,6 +18,9 @@ type Device struct {
 	seen     int64               // Unix nanoseconds of the last datagram or BMP message
 	hold     hold
 	leaving  bool // forgotten, the routes are being given back
+
+	savedChanges uint64 // of session, when its state was last saved
+	savedAt      int64
 }
 
 func (c *Correlator) newDevice(addr netip.Addr, now int64) *Device {

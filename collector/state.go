@@ -1,0 +1,174 @@
+package collector
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/telcol/telcol/correlate"
+)
+
+// stateDir keeps what a worker's devices have told once and not every time, templates and option tables, over a restart: one file a device,
+// replaced as a whole. The owner makes the octets, a goroutine of the worker writes them. A nil stateDir (none configured)
+// keeps nothing.
+type stateDir struct {
+	dir    string
+	log    *slog.Logger
+	writes chan stateWrite
+
+	written, failed atomic.Uint64
+}
+
+// stateWrite is one file to write, or to remove when it has no octets.
+type stateWrite struct {
+	device netip.Addr
+	state  []byte
+}
+
+const (
+	stateSuffix = ".device"
+	badSuffix   = ".bad" // of a file that could not be read and was set aside
+	tempSuffix  = ".new"
+	stateQueue  = 64 // files waiting to be written
+	stateRound  = 32 // devices looked at for changes a second
+	maxState    = 64 << 20
+)
+
+// openState makes the directory of a slot. It must be writable now: a worker that finds out later has lost what it was to keep.
+func openState(cfg *Config, log *slog.Logger) (*stateDir, error) {
+	if cfg.StateDir == "" {
+		return nil, nil
+	}
+	s := &stateDir{
+		dir: filepath.Join(cfg.StateDir, cfg.Group, strconv.Itoa(cfg.Slot)), log: log, writes: make(chan stateWrite, stateQueue),
+	}
+	if err := os.MkdirAll(s.dir, 0o750); err != nil {
+		return nil, s.advise(err)
+	}
+	probe := filepath.Join(s.dir, "probe"+tempSuffix)
+	if err := os.WriteFile(probe, nil, 0o640); err != nil {
+		return nil, s.advise(err)
+	}
+	return s, os.Remove(probe)
+}
+
+func (s *stateDir) advise(err error) error {
+	return fmt.Errorf("state directory %s cannot be used (%w): make it writable for this user or choose another --state-dir", s.dir, err)
+}
+
+// load takes up all devices of the directory. A file that cannot be taken up is set aside with a warning.
+func (s *stateDir) load(c *correlate.Correlator, owned *ownership, now time.Time) {
+	if s == nil {
+		return
+	}
+	files, err := os.ReadDir(s.dir)
+	if err != nil {
+		s.log.Warn("state not loaded", "dir", s.dir, "err", err)
+		return
+	}
+	loaded := 0
+	for _, f := range files {
+		name, ok := strings.CutSuffix(f.Name(), stateSuffix)
+		if device, err := netip.ParseAddr(name); !ok || err == nil && !owned.owns(device) {
+			continue // another slot's since the group has changed
+		}
+		if err := s.loadFile(c, f.Name(), name, now); err != nil {
+			s.log.Warn("state of a device set aside", "file", f.Name(), "err", err)
+			path := filepath.Join(s.dir, f.Name())
+			if err := os.Rename(path, path+badSuffix); err != nil {
+				s.log.Warn("state file not set aside", "file", f.Name(), "err", err)
+			}
+			continue
+		}
+		loaded++
+	}
+	s.log.Info("state loaded", "devices", loaded, "dir", s.dir)
+}
+
+var errStateSize = errors.New("file is too large")
+
+func (s *stateDir) loadFile(c *correlate.Correlator, file, name string, now time.Time) error {
+	device, err := netip.ParseAddr(name)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(filepath.Join(s.dir, file))
+	if err != nil {
+		return err
+	}
+	if info.Size() > maxState {
+		return errStateSize
+	}
+	state, err := os.ReadFile(filepath.Join(s.dir, file))
+	if err != nil {
+		return err
+	}
+	return c.Restore(device, state, now.UnixNano())
+}
+
+// round queues the devices that have changed, as many as there is room for. The owner calls it about once a second.
+func (s *stateDir) round(c *correlate.Correlator, now time.Time) {
+	if s == nil {
+		return
+	}
+	room := min(cap(s.writes)-len(s.writes), stateRound)
+	c.Unsaved(now.UnixNano(), room, func(device netip.Addr, state []byte) {
+		s.writes <- stateWrite{device, append([]byte(nil), state...)}
+	})
+}
+
+// forget removes the file of a device. The owner calls it; a full queue leaves the file, whose device is then known once more
+// after a restart, for a day.
+func (s *stateDir) forget(device netip.Addr) {
+	select {
+	case s.writes <- stateWrite{device: device}:
+	default:
+	}
+}
+
+// finish queues all that has changed and ends the writer. The owner calls it last.
+func (s *stateDir) finish(c *correlate.Correlator) {
+	if s == nil {
+		return
+	}
+	c.Unsaved(0, -1, func(device netip.Addr, state []byte) {
+		s.writes <- stateWrite{device, append([]byte(nil), state...)}
+	})
+	close(s.writes)
+}
+
+// run writes until finish.
+func (s *stateDir) run() {
+	for w := range s.writes {
+		if err := s.write(w); err != nil {
+			s.failed.Add(1)
+			s.log.Warn("state of a device not saved", "device", w.device.String(), "err", err)
+			continue
+		}
+		s.written.Add(1)
+	}
+}
+
+// write replaces a file as a whole: a crash leaves the old or the new one. A file that the system's crash left half written
+// fails its checksums and is set aside.
+func (s *stateDir) write(w stateWrite) error {
+	path := filepath.Join(s.dir, w.device.WithZone("").String()+stateSuffix)
+	if w.state == nil {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
+	if err := os.WriteFile(path+tempSuffix, w.state, 0o640); err != nil {
+		return err
+	}
+	return os.Rename(path+tempSuffix, path)
+}

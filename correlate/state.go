@@ -1,0 +1,95 @@
+package correlate
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/telcol/telcol/ipfix"
+)
+
+// The state of a device outlives a restart as octets: a header, its name, its option tables and its templates, the last two in
+// package ipfix's own checked forms.
+//
+//	"telcol device" | format(1) | name length(2, big-endian) | name | tables | session
+const (
+	stateMagic  = "telcol device"
+	stateFormat = 1
+	stateHeader = len(stateMagic) + 1 + 2
+)
+
+// ErrState is wrapped by errors of a state that cannot be taken up.
+var ErrState = errors.New("device state")
+
+// savedAgain is the least time between two saves of a device, so that one that changes all the time costs little.
+const savedAgain = 5 * time.Second
+
+// Unsaved gives the state of up to n devices that have changed since it last did, to save. The octets are valid during the call.
+// It goes on where it stopped, and reports how many it gave. With now 0 and n negative it gives all that have changed, however
+// lately they were given.
+func (c *Correlator) Unsaved(now int64, n int, save func(device netip.Addr, state []byte)) int {
+	given := 0
+	for range c.order {
+		if given == n {
+			break
+		}
+		c.saveNext++
+		if c.saveNext >= len(c.order) {
+			c.saveNext = 0
+		}
+		d := c.order[c.saveNext]
+		if d.leaving || d.session.Changes() == d.savedChanges || now != 0 && now-d.savedAt < int64(savedAgain) {
+			continue
+		}
+		d.savedChanges, d.savedAt = d.session.Changes(), now
+		c.state = d.appendState(c.state[:0])
+		save(d.addr, c.state)
+		given++
+	}
+	return given
+}
+
+func (d *Device) appendState(b []byte) []byte {
+	name := d.name[:min(len(d.name), 1<<16-1)]
+	b = append(append(b, stateMagic...), stateFormat)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(name)))
+	b = append(b, name...)
+	return d.session.AppendState(d.options.AppendState(b), ipfix.ScopeTemplates)
+}
+
+// Restore takes up the state of a device that is not known yet. An error wraps ErrState; the device then starts with nothing.
+func (c *Correlator) Restore(device netip.Addr, state []byte, now int64) error {
+	if c.devices[device] != nil {
+		return fmt.Errorf("%w: %s is known already", ErrState, device)
+	}
+	if len(state) < stateHeader || string(state[:len(stateMagic)]) != stateMagic {
+		return fmt.Errorf("%w: not a saved device", ErrState)
+	}
+	if f := state[len(stateMagic)]; f != stateFormat {
+		return fmt.Errorf("%w: format %d, want %d", ErrState, f, stateFormat)
+	}
+	size := int(binary.BigEndian.Uint16(state[stateHeader-2:]))
+	rest := state[stateHeader:]
+	if size > len(rest) {
+		return fmt.Errorf("%w: name is cut", ErrState)
+	}
+	d := c.newDevice(device, now)
+	d.name = string(rest[:size])
+	rest, err := d.options.RestoreState(rest[size:])
+	if err == nil {
+		rest, err = d.session.RestoreState(rest)
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrState, err)
+	case len(rest) > 0:
+		return fmt.Errorf("%w: %d octets too many", ErrState, len(rest))
+	case len(c.devices) >= c.cfg.MaxDevices:
+		return fmt.Errorf("%w: %w", ErrState, ErrDeviceQuota)
+	}
+	d.savedChanges, d.savedAt = d.session.Changes(), now
+	c.add(d)
+	return nil
+}
