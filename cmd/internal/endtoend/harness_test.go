@@ -320,7 +320,7 @@ func eventually(t *testing.T, patience time.Duration, what string, f func() erro
 }
 
 // freePort finds a port that nobody uses on any local address.
-func freePort(t *testing.T, network string) int {
+func freePort(t testing.TB, network string) int {
 	t.Helper()
 	if network == "udp" {
 		c, err := net.ListenUDP("udp", &net.UDPAddr{})
