@@ -8,8 +8,8 @@ import (
 	"github.com/telcol/telcol/ipfix"
 )
 
-// Encoder writes records. It holds what consecutive records share: the identity of their message, dates, and the
-// attributes of recently used routes. It belongs to one goroutine.
+// Encoder writes records. It remembers the text of what records share: the identity of their message, dates, interfaces
+// and VRFs, and the attributes of recently used routes. It belongs to one goroutine.
 type Encoder struct {
 	// Set by NewEncoder.
 	slot         int
@@ -17,18 +17,17 @@ type Encoder struct {
 	cacheEntries int
 	joins        *joinTexts
 
-	// Caches.
-	message  messageKey
-	rendered bool   // head and identity are those of message
-	head     []byte // from the opening brace up to the position in record_id
-	identity []byte // from the end of record_id to the last field of the message
-	dates    dateCache
-	routes   routeCache
-	touched  byte // by routes.touch; only written, so that the reads stay
-	src, dst side
-
+	// Caches, all of bounded size.
+	message    messageKey
+	rendered   bool   // head and identity are those of message
+	head       []byte // from the opening brace up to the position in record_id
+	identity   []byte // from the end of record_id to the last field of the message
+	dates      dateCache
 	interfaces fragments[interfaceKey]
 	vrfs       fragments[vrfKey]
+	routes     routeCache
+	touched    byte // by routes.touch; only written, so that the reads stay
+	src, dst   side
 }
 
 // Option changes an Encoder under construction.

@@ -110,7 +110,8 @@ func TestNoFieldTwice(t *testing.T) {
 	}
 }
 
-func TestMessageIdentityFollowsEveryPart(t *testing.T) {
+// TestCachedTextsFollowEveryPart changes all that the cached parts of a record depend on, one by one.
+func TestCachedTextsFollowEveryPart(t *testing.T) {
 	e := NewEncoder(1)
 	base := example()
 	e.AppendJSON(nil, base)
@@ -125,6 +126,27 @@ func TestMessageIdentityFollowsEveryPart(t *testing.T) {
 		"position":    func(r *correlate.Record) { r.Flow.Position++ },
 		"template":    func(r *correlate.Record) { r.Flow.TemplateID++ },
 		"version":     func(r *correlate.Record) { r.Flow.Version = ipfix.VersionNetFlow9 },
+
+		"in interface":       func(r *correlate.Record) { r.Flow.InIf += interfaceFragments },
+		"out interface":      func(r *correlate.Record) { r.Flow.OutIf += interfaceFragments },
+		"no in interface":    func(r *correlate.Record) { r.Flow.Has &^= ipfix.FieldInIf },
+		"no out interface":   func(r *correlate.Record) { r.Flow.Has &^= ipfix.FieldOutIf },
+		"in interface name":  func(r *correlate.Record) { r.InIfName = "x" },
+		"out interface name": func(r *correlate.Record) { r.OutIfName = "" },
+		"long name":          func(r *correlate.Record) { r.OutIfName = strings.Repeat("x", maxFragment) },
+		"ingress VRF":        func(r *correlate.Record) { r.Flow.IngressVRF += vrfFragments },
+		"egress VRF":         func(r *correlate.Record) { r.Flow.EgressVRF += vrfFragments },
+		"no ingress VRF":     func(r *correlate.Record) { r.Flow.Has &^= ipfix.FieldIngressVRF },
+		"no egress VRF":      func(r *correlate.Record) { r.Flow.Has &^= ipfix.FieldEgressVRF },
+		"ingress VRF name":   func(r *correlate.Record) { r.IngressVRFName = "x" },
+		"egress VRF name":    func(r *correlate.Record) { r.EgressVRFName = "x" },
+		"VRF name":           func(r *correlate.Record) { r.VRFName = "x" },
+		"RD":                 func(r *correlate.Record) { r.RD++ },
+		"no RD":              func(r *correlate.Record) { r.HasRD = false },
+		"nothing of these": func(r *correlate.Record) {
+			r.Flow.Has &^= interfaceFields | vrfFields
+			r.InIfName, r.OutIfName, r.IngressVRFName, r.EgressVRFName, r.VRFName, r.HasRD = "", "", "", "", "", false
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rec := example()
@@ -133,7 +155,7 @@ func TestMessageIdentityFollowsEveryPart(t *testing.T) {
 				t.Error(strings.Join(diff, "\n"))
 			}
 			if got, want := e.AppendJSON(nil, base), NewEncoder(1).AppendJSON(nil, base); !bytes.Equal(got, want) {
-				t.Errorf("back at the first message: got %s, want %s", got, want)
+				t.Errorf("back at the first record: got %s, want %s", got, want)
 			}
 		})
 	}
