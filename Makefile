@@ -34,7 +34,7 @@ help: ## Say what can be made
 
 .PHONY: build
 build: ## Build the static binary, bin/telcol
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/telcol
+	CGO_ENABLED=0 $(GO) build -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/telcol
 
 .PHONY: generate
 generate: ## Compile bpf/ into the objects and Go types of steering/ (needs clang)

@@ -3,6 +3,7 @@ package compose
 import (
 	"fmt"
 	"maps"
+	"os/exec"
 	"path"
 	"reflect"
 	"slices"
@@ -286,5 +287,23 @@ func TestEveryServiceIsBounded(t *testing.T) {
 		if w.StopGracePeriod == nil || w.StopGracePeriod.String() == "" || int64(*w.StopGracePeriod) <= int64(drain) {
 			t.Errorf("%s is killed after %v, before it has delivered (%v)", w.Name, w.StopGracePeriod, drain)
 		}
+	}
+}
+
+// TestCommandsExist has the binary read each command of the stack: an unknown command or flag is an error even with --help.
+func TestCommandsExist(t *testing.T) {
+	bin := buildBinary(t)
+	for _, s := range load(t).Services {
+		if s.Build == nil {
+			continue
+		}
+		run(t, nil, bin, append(s.Command, "--help")...)
+		if s.HealthCheck != nil {
+			run(t, nil, bin, append(s.HealthCheck.Test[2:], "--help")...)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), bin, "worker", "--no-such-flag", "--help")
+	if cmd.Run() == nil {
+		t.Error("an unknown flag passes beside --help, so this test proves nothing")
 	}
 }

@@ -30,7 +30,7 @@ func instruction(t *testing.T, file, name string) string {
 func buildBinary(t *testing.T) string {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "telcol")
-	run(t, []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-o", bin, "../../cmd/telcol")
+	run(t, []string{"CGO_ENABLED=0"}, "go", "build", "-o", bin, "../../cmd/telcol")
 	return bin
 }
 
