@@ -13,9 +13,10 @@ const (
 )
 
 // Lookup finds the route of a flow's address in a VRF. The best view with routes of the address family answers (Loc-RIB,
-// then Adj-RIB-In post-policy, then pre-policy), by its longest prefix; among the paths of that prefix one with the flow's next
-// hop, if there is any, else the best by the decision process, which also decides when several have it. An invalid next hop is none. Addresses are unmapped IPv4 or IPv6. It
-// does not allocate. m is only written when a route is found.
+// then Adj-RIB-In post-policy, then pre-policy), by its longest prefix; among the paths of that prefix one with the
+// flow's next hop, if there is any, else the best by the decision process, which also decides when several have it. An
+// invalid next hop is none. Addresses are unmapped IPv4 or IPv6. It does not allocate. m is only written when a route
+// is found.
 func (r *RIB) Lookup(vrf RD, addr, nextHop netip.Addr, m *Match) Result {
 	t := r.answering(vrf, addr)
 	if t == nil {

@@ -9,7 +9,7 @@ import (
 // Options limit a RIB and set its times. A zero field takes its default.
 type Options struct {
 	MaxRoutes   int           // live routes; more are refused and counted. Default: no limit
-	MaxPaths    int           // routes of one prefix in a view; more are refused and counted, since a change looks at all of them. Default 1024
+	MaxPaths    int           // routes of a prefix in a view, all looked at by a change; more are refused and counted. Default 1024
 	MaxSources  int           // peers' views and families; more are refused and counted. Default 65536
 	QuietPeriod time.Duration // a source that says nothing for so long counts as synced. Default 5 s
 	SyncLimit   time.Duration // a source that syncs for so long counts as synced. Default 5 min

@@ -103,7 +103,8 @@ func (r *RIB) exhume(budget int) int {
 	return budget
 }
 
-// clean goes on in the last dirty table: it removes dead entries, puts chains in order and, where much was removed, moves the rest together.
+// clean goes on in the last dirty table: it removes dead entries, puts chains in order and, where much was removed, moves
+// the rest together.
 func (r *RIB) clean(budget int) int {
 	t := r.dirty[len(r.dirty)-1]
 	for budget > 0 && t.dirty && !(t.ordered() && !t.compact) {
