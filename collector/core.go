@@ -2,8 +2,11 @@ package collector
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -44,6 +47,7 @@ type counters struct {
 	bytes     uint64
 	truncated uint64 // longer than a read buffer
 	foreign   uint64 // from a source of another slot
+	panics    uint64 // that decoding did not survive
 	records   uint64 // given to the sink
 }
 
@@ -159,10 +163,24 @@ func (c *core) takeDatagram(src netip.AddrPort, payload []byte, truncated bool) 
 		c.warn.warn("datagram of another slot's device, dropped", slog.String("source", src.String()))
 		return
 	}
-	err := c.corr.Message(addr, payload, c.now)
+	err := c.message(addr, payload)
 	if err != nil {
 		c.warn.warn("message refused", slog.String("source", src.String()), slog.Any("err", err))
 	}
+}
+
+// errPanic reports a message whose decoding panicked: a fault of ours, which must cost that message and not the worker.
+var errPanic = errors.New("panic")
+
+// message gives a datagram to the correlator. What it holds of the message at hand is set anew by the next one.
+func (c *core) message(src netip.Addr, payload []byte) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.counted.panics++
+			err = fmt.Errorf("%w: %v\n%s", errPanic, p, debug.Stack())
+		}
+	}()
+	return c.corr.Message(src, payload, c.now)
 }
 
 // send encodes one record into a buffer of the sink and gives it over.

@@ -188,6 +188,7 @@ func collectDecodeLosses(e *emitter, s *snapshot) {
 		{"decode", "short", s.corr.TooShort + n.BadMessages},
 		{"decode", "set", n.BadSets},
 		{"decode", "record", n.BadRecords},
+		{"decode", "panic", s.counted.panics},
 		{"decode", "device-quota", s.corr.DeviceQuota},
 		{"decode", "domain-quota", n.DomainsRefused},
 		{"template", "expired", n.ExpiredSets},

@@ -369,6 +369,21 @@ func TestForeignDevice(t *testing.T) {
 	}
 }
 
+// TestPanicCostsOneMessage shows that a fault in the decoding of a message is counted and the worker goes on.
+func TestPanicCostsOneMessage(t *testing.T) {
+	w := newWorker(Default(), Env{Stdout: io.Discard, Log: slog.New(slog.DiscardHandler)})
+	c, err := newCore(&w.cfg, nil, nil, nil, w.warn) // without a sink, each record panics
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		c.takeDatagram(netip.MustParseAddrPort("192.0.2.1:5000"), flows(t, 0, 1), false)
+	}
+	if c.counted.panics != 2 || c.counted.datagrams != 2 {
+		t.Errorf("%d panics, %d datagrams, want 2 and 2", c.counted.panics, c.counted.datagrams)
+	}
+}
+
 func TestSampledLog(t *testing.T) {
 	var b safeBuffer
 	now := time.Unix(0, 0)
