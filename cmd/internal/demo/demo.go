@@ -200,8 +200,8 @@ func (d *demo) show(ctx context.Context) error {
 
 // Flows pause when this many records are in the topic unread, and go on when so few are left.
 const (
-	lagPause  = 200_000
-	lagResume = 20_000
+	lagPause  = 50_000
+	lagResume = 10_000
 )
 
 // hold keeps the topic, which lies in this process's memory, from growing when it is read more slowly than written.
