@@ -174,7 +174,7 @@ func loop(b *testing.B, fn func(i int)) {
 
 // BenchmarkLookup compares lookups with those of a bare trie of the same prefixes.
 func BenchmarkLookup(b *testing.B) {
-	for _, n := range []int{100_000, 1_000_000} {
+	for _, n := range []int{300, 100_000, 1_000_000} {
 		pfx := feedOf(n)
 		var bare bart.Table[uint32]
 		for i, p := range pfx {

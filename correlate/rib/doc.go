@@ -13,19 +13,19 @@
 // entry and attributes at once. The first entry is kept the best by the decision process, since lookups are far more
 // frequent than changes; only a next hop that the best path does not have makes a lookup walk the chain. The prefix of the
 // answer follows from its length, which the entry knows: the trie's plain lookup is enough, its longest-prefix one,
-// which also gives the prefix, takes 10 to 40 % more.
+// which also gives the prefix, takes up to a quarter more.
 //
 // # Figures
 //
-// From the benchmarks, 1 M routes of the Internet's shape (a sixth of them IPv6) with 64 k attribute sets per peer, on two shared
-// cores (CPU time; ratios say more than nanoseconds):
+// From the benchmarks, 1 M routes of the Internet's shape (a sixth of them IPv6) with 64 k attribute sets per peer, on two
+// shared cores. Lookups are medians of three runs in CPU time, and runs differ by a third: ratios say more than nanoseconds.
 //
 //	memory per route            95 octets with 1 peer, 65 with 4: entry 30, trie 42 per prefix, attributes 23
-//	lookup, uniform / zipf      780 / 370 ns, the bare trie 480 / 200 ns; 45 ns of it is not waiting for memory
-//	  4 peers, best path        830 / 390 ns
-//	  4 peers, unknown hop      1600 / 770 ns
-//	announce                    1.3 µs with interning, 1.6 µs with 4 peers
-//	Peer Down                   15 µs, then 0.05 µs per route in slices, 0.7 µs where other peers' routes are among them
+//	lookup, uniform / zipf      1010 / 585 ns, the bare trie 590 / 370 ns (300 routes, all in cache: 100 and 40 ns)
+//	  4 peers, best path        1020 / 560 ns
+//	  4 peers, unknown hop      2000 / 1140 ns
+//	announce                    1.3 to 1.5 µs with interning, 1.7 µs with 4 peers
+//	Peer Down                   under 25 µs, then 0.05 µs per route in slices, 0.7 µs where other peers' routes are among them
 //
 // # Life cycle
 //
