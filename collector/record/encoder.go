@@ -54,7 +54,7 @@ func NewEncoder(slot int, opts ...Option) *Encoder {
 }
 
 // AppendJSON appends the record as one JSON object and returns the extended slice. Nothing of the record is kept but
-// its device name and the attributes of its routes. It allocates only to grow dst or to fill its caches.
+// its names and the attributes of its routes. It allocates only to grow dst or to fill its caches.
 func (e *Encoder) AppendJSON(dst []byte, r *correlate.Record) []byte {
 	f := r.Flow
 	e.touched = e.routes.touch(r.Src.Match.Attr) ^ e.routes.touch(r.Dst.Match.Attr)
