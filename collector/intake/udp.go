@@ -3,7 +3,6 @@ package intake
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"runtime"
 	"sync"
@@ -18,8 +17,13 @@ import (
 type UDPConfig struct {
 	// ReceiveBuffer is asked of the kernel in bytes; 0 leaves the socket's buffer as it is. See UDP.ReceiveBuffer for what was granted.
 	ReceiveBuffer int
-	// Coalesce is how long a short batch waits for more datagrams before it is returned; 0 returns at once. It is the
-	// latency that is paid for waking up less often.
+	// Coalesce is how long a short batch waits for more datagrams; 0 reads at once. It is the latency that is paid for waking up
+	// less often: reads come no closer than this unless batches are at least half full. CPU time per 1400-octet datagram on a
+	// busy machine, of which about 1 us is the reading itself:
+	//
+	//	datagrams/s   0, net.UDPConn   1 ms     5 ms    1 ms, Socket   5 ms, Socket
+	//	5000          48 to 61 us      34-44    21-29   20-23          8-10
+	//	1500          75 to 85 us               41-56                  19-25
 	Coalesce time.Duration
 	// Now is the clock of Batch.Received, default time.Now.
 	Now func() time.Time
@@ -36,6 +40,7 @@ type UDP struct {
 	// Of the goroutine in ReadBatch. The two functions are made once, since a closure per read would be an allocation per read.
 	batch *Batch
 	errno syscall.Errno
+	next  time.Time // after a short batch: when the next read is worth its while
 	wait  func(fd uintptr) bool
 	poll  func(fd uintptr)
 
@@ -44,8 +49,8 @@ type UDP struct {
 	drops     uint64
 }
 
-// NewUDP prepares conn for ReadBatch.
-func NewUDP(conn *net.UDPConn, cfg UDPConfig) (*UDP, error) {
+// NewUDP prepares conn, a *Socket or a *net.UDPConn, for ReadBatch.
+func NewUDP(conn syscall.Conn, cfg UDPConfig) (*UDP, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return nil, fmt.Errorf("descriptor of the udp socket: %w", err)
@@ -73,6 +78,14 @@ func (u *UDP) ReadBatch(b *Batch) error {
 
 func (u *UDP) read(b *Batch) error {
 	u.batch, b.n = b, 0
+	if !u.next.IsZero() {
+		// While datagrams keep coming this finds some, and nobody has to be woken for the first of them.
+		time.Sleep(time.Until(u.next))
+		if u.more() == nil && b.n > 0 {
+			u.pace()
+			return nil
+		}
+	}
 	err := u.raw.Read(u.wait)
 	if err != nil {
 		if !errors.Is(err, os.ErrDeadlineExceeded) || u.more() != nil || b.n == 0 {
@@ -83,12 +96,27 @@ func (u *UDP) read(b *Batch) error {
 	if u.errno != 0 {
 		return os.NewSyscallError("recvmmsg", u.errno)
 	}
-	if u.coalesce > 0 && b.n < len(b.msgs)/2 {
+	if u.coalesce > 0 && u.short() {
 		time.Sleep(u.coalesce)
 		// What is wrong now will be wrong at the next read too; the datagrams that are here go first.
 		_ = u.more()
 	}
+	u.pace()
 	return nil
+}
+
+// short reports whether there is not much more to come than what is in the batch.
+func (u *UDP) short() bool { return u.batch.n < len(u.batch.msgs)/2 }
+
+// pace says when to read next.
+func (u *UDP) pace() {
+	switch {
+	case u.coalesce == 0:
+	case u.short():
+		u.next = time.Now().Add(u.coalesce)
+	default:
+		u.next = time.Time{}
+	}
 }
 
 // more adds to the batch what has arrived by now, without waiting.

@@ -7,12 +7,21 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
 )
+
+// socket is what both kinds of sockets have in common.
+type socket interface {
+	syscall.Conn
+	LocalAddr() net.Addr
+	SetReadDeadline(time.Time) error
+	Close() error
+}
 
 // listenTest opens a dual-stack socket on a free port.
 func listenTest(t testing.TB) *net.UDPConn {
@@ -25,8 +34,25 @@ func listenTest(t testing.TB) *net.UDPConn {
 	return c
 }
 
+// detachTest opens one that the poller does not know.
+func detachTest(t testing.TB) *Socket {
+	t.Helper()
+	s, err := Detach(listenTest(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// bothKinds runs a test with a socket of each kind.
+func bothKinds(t *testing.T, test func(*testing.T, socket)) {
+	t.Run("conn", func(t *testing.T) { test(t, listenTest(t)) })
+	t.Run("socket", func(t *testing.T) { test(t, detachTest(t)) })
+}
+
 // dialTest opens a sender from one address of this host to the port of to.
-func dialTest(t testing.TB, host string, to *net.UDPConn) *net.UDPConn {
+func dialTest(t testing.TB, host string, to socket) *net.UDPConn {
 	t.Helper()
 	port := to.LocalAddr().(*net.UDPAddr).Port
 	c, err := net.Dial("udp", net.JoinHostPort(host, fmt.Sprint(port)))
@@ -37,7 +63,7 @@ func dialTest(t testing.TB, host string, to *net.UDPConn) *net.UDPConn {
 	return c.(*net.UDPConn)
 }
 
-func newTest(t testing.TB, c *net.UDPConn, cfg UDPConfig) *UDP {
+func newTest(t testing.TB, c syscall.Conn, cfg UDPConfig) *UDP {
 	t.Helper()
 	u, err := NewUDP(c, cfg)
 	if err != nil {
@@ -49,41 +75,43 @@ func newTest(t testing.TB, c *net.UDPConn, cfg UDPConfig) *UDP {
 func TestReadBatchFamilies(t *testing.T) {
 	for _, host := range []string{"127.0.0.1", "::1"} {
 		t.Run(host, func(t *testing.T) {
-			in := listenTest(t)
-			u := newTest(t, in, UDPConfig{})
-			out := dialTest(t, host, in)
-			sizes := []int{0, 1, 1400, 9216, 65000}
-			for i, n := range sizes {
-				if _, err := out.Write(bytes.Repeat([]byte{byte(i + 1)}, n)); err != nil {
-					t.Fatal(err)
-				}
-			}
-			b := NewBatchSize(4, MaxDatagram) // smaller than what waits: two reads
-			var got int
-			for got < len(sizes) {
-				if err := u.ReadBatch(b); err != nil {
-					t.Fatal(err)
-				}
-				for i := range b.Len() {
-					want := bytes.Repeat([]byte{byte(got + 1)}, sizes[got])
-					if !bytes.Equal(b.Payload(i), want) {
-						t.Errorf("datagram %d: got %d octets, want %d", got, len(b.Payload(i)), len(want))
+			bothKinds(t, func(t *testing.T, in socket) {
+				u := newTest(t, in, UDPConfig{})
+				out := dialTest(t, host, in)
+				sizes := []int{0, 1, 1400, 9216, 65000}
+				for i, n := range sizes {
+					if _, err := out.Write(bytes.Repeat([]byte{byte(i + 1)}, n)); err != nil {
+						t.Fatal(err)
 					}
-					if b.Truncated(i) {
-						t.Errorf("datagram %d is truncated", got)
-					}
-					if want := out.LocalAddr().(*net.UDPAddr).AddrPort(); b.Source(i) != want {
-						t.Errorf("source %v, want %v", b.Source(i), want)
-					}
-					got++
 				}
-			}
+				b := NewBatchSize(4, MaxDatagram) // smaller than what waits: two reads
+				var got int
+				for got < len(sizes) {
+					if err := u.ReadBatch(b); err != nil {
+						t.Fatal(err)
+					}
+					for i := range b.Len() {
+						want := bytes.Repeat([]byte{byte(got + 1)}, sizes[got])
+						if !bytes.Equal(b.Payload(i), want) {
+							t.Errorf("datagram %d: got %d octets, want %d", got, len(b.Payload(i)), len(want))
+						}
+						if b.Truncated(i) {
+							t.Errorf("datagram %d is truncated", got)
+						}
+						if want := out.LocalAddr().(*net.UDPAddr).AddrPort(); b.Source(i) != want {
+							t.Errorf("source %v, want %v", b.Source(i), want)
+						}
+						got++
+					}
+				}
+			})
 		})
 	}
 }
 
-func TestReadBatchFlagsTruncated(t *testing.T) {
-	in := listenTest(t)
+func TestReadBatchFlagsTruncated(t *testing.T) { bothKinds(t, testReadBatchFlagsTruncated) }
+
+func testReadBatchFlagsTruncated(t *testing.T, in socket) {
 	now := time.Unix(1700000000, 5)
 	u := newTest(t, in, UDPConfig{Coalesce: 20 * time.Millisecond, Now: func() time.Time { return now }})
 	out := dialTest(t, "127.0.0.1", in)
@@ -110,8 +138,9 @@ func TestReadBatchFlagsTruncated(t *testing.T) {
 	}
 }
 
-func TestReadBatchCoalesces(t *testing.T) {
-	in := listenTest(t)
+func TestReadBatchCoalesces(t *testing.T) { bothKinds(t, testReadBatchCoalesces) }
+
+func testReadBatchCoalesces(t *testing.T, in socket) {
 	u := newTest(t, in, UDPConfig{Coalesce: 200 * time.Millisecond})
 	out := dialTest(t, "127.0.0.1", in)
 	go func() {
@@ -134,9 +163,42 @@ func TestReadBatchCoalesces(t *testing.T) {
 	}
 }
 
+// Reads of a steady stream are spaced, so that each brings several datagrams.
+func TestReadBatchPaces(t *testing.T) { bothKinds(t, testReadBatchPaces) }
+
+func testReadBatchPaces(t *testing.T, in socket) {
+	u := newTest(t, in, UDPConfig{Coalesce: 30 * time.Millisecond, ReceiveBuffer: 1 << 20})
+	out := dialTest(t, "127.0.0.1", in)
+	const sent = 300
+	go func() {
+		for i := range sent {
+			out.Write([]byte{byte(i)})
+			time.Sleep(500 * time.Microsecond)
+		}
+	}()
+	b := NewBatch()
+	var got, reads int
+	for got < sent {
+		if err := u.ReadBatch(b); err != nil {
+			t.Fatal(err)
+		}
+		for i := range b.Len() {
+			if p := b.Payload(i); int(p[0]) != got%256 {
+				t.Fatalf("datagram %d is %d", got, p[0])
+			}
+			got++
+		}
+		reads++
+	}
+	if reads > sent/10 {
+		t.Errorf("%d reads for %d datagrams", reads, sent)
+	}
+}
+
 // A deadline in the past ends the waiting; what the kernel has taken in is still handed over.
-func TestReadBatchDrainsAfterDeadline(t *testing.T) {
-	in := listenTest(t)
+func TestReadBatchDrainsAfterDeadline(t *testing.T) { bothKinds(t, testReadBatchDrainsAfterDeadline) }
+
+func testReadBatchDrainsAfterDeadline(t *testing.T, in socket) {
 	u := newTest(t, in, UDPConfig{})
 	out := dialTest(t, "127.0.0.1", in)
 	for range 10 {
@@ -158,8 +220,9 @@ func TestReadBatchDrainsAfterDeadline(t *testing.T) {
 	}
 }
 
-func TestDropsAreCounted(t *testing.T) {
-	in := listenTest(t)
+func TestDropsAreCounted(t *testing.T) { bothKinds(t, testDropsAreCounted) }
+
+func testDropsAreCounted(t *testing.T, in socket) {
 	u := newTest(t, in, UDPConfig{ReceiveBuffer: 8 << 10})
 	out := dialTest(t, "127.0.0.1", in)
 	if d, err := u.Drops(); d != 0 || err != nil {
@@ -183,8 +246,9 @@ func TestDropsAreCounted(t *testing.T) {
 	}
 }
 
-func TestReceiveBufferIsReported(t *testing.T) {
-	in := listenTest(t)
+func TestReceiveBufferIsReported(t *testing.T) { bothKinds(t, testReceiveBufferIsReported) }
+
+func testReceiveBufferIsReported(t *testing.T, in socket) {
 	const small = 64 << 10
 	if got := newTest(t, in, UDPConfig{ReceiveBuffer: small}).ReceiveBuffer(); got != small {
 		t.Errorf("got %d, want %d", got, small)
@@ -194,8 +258,9 @@ func TestReceiveBufferIsReported(t *testing.T) {
 	}
 }
 
-func TestReadBatchAllocatesNothing(t *testing.T) {
-	in := listenTest(t)
+func TestReadBatchAllocatesNothing(t *testing.T) { bothKinds(t, testReadBatchAllocatesNothing) }
+
+func testReadBatchAllocatesNothing(t *testing.T, in socket) {
 	u := newTest(t, in, UDPConfig{})
 	out := dialTest(t, "127.0.0.1", in)
 	b := NewBatch()
@@ -214,6 +279,60 @@ func TestReadBatchAllocatesNothing(t *testing.T) {
 	})
 	if avg != 0 {
 		t.Errorf("%v allocations per batch", avg)
+	}
+}
+
+func TestReadBatchIsWoken(t *testing.T) { bothKinds(t, testReadBatchIsWoken) }
+
+// testReadBatchIsWoken has a reader that waits without a deadline, gives it one, and closes the socket under it.
+func testReadBatchIsWoken(t *testing.T, in socket) {
+	u := newTest(t, in, UDPConfig{})
+	b := NewBatch()
+	errs := make(chan error)
+	read := func() { errs <- u.ReadBatch(b) }
+	go read()
+	in.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+	if err := <-errs; !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("got %v, want the deadline", err)
+	}
+	in.SetReadDeadline(time.Time{})
+	go read()
+	time.Sleep(5 * time.Millisecond) // it should be waiting, but need not be for the test to hold
+	in.Close()
+	if err := <-errs; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("got %v, want net.ErrClosed", err)
+	}
+	if err := in.SetReadDeadline(time.Now()); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("deadline of a closed socket: %v", err)
+	}
+	if _, err := u.Drops(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("drops of a closed socket: %v", err)
+	}
+	if err := in.Close(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("second close: %v", err)
+	}
+}
+
+// What was received before Detach is read after it.
+func TestDetachKeepsTheSocket(t *testing.T) {
+	conn := listenTest(t)
+	out := dialTest(t, "127.0.0.1", conn)
+	out.Write([]byte("early"))
+	s, err := Detach(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := conn.Write(nil); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the connection is still open: %v", err)
+	}
+	out.Write([]byte("late"))
+	b := NewBatch()
+	if err := newTest(t, s, UDPConfig{}).ReadBatch(b); err != nil || b.Len() != 2 || string(b.Payload(0)) != "early" {
+		t.Errorf("%v, %d datagrams", err, b.Len())
+	}
+	if _, err := Detach(conn); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("detach of a closed connection: %v", err)
 	}
 }
 
