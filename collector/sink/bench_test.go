@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"strings"
@@ -66,17 +67,24 @@ func cpuTime(b *testing.B) time.Duration {
 	return time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
 }
 
-// BenchmarkKafka sends records as fast as the broker takes them, with as many waiting as a worker would have, and tells the CPU
-// time of the process per record, of which Get and Send are a part and the client's sending the rest.
+// BenchmarkKafka sends records of 1080 octets as fast as the broker takes them, with as many waiting as in a worker at 200,000 records/s,
+// and tells the CPU time of the process per record. Measured against a broker that only counts, and divided by how much
+// slower than the reference machine this one was (franz-go alone, 400 octets: 0.46 us):
+//
+//	none 1.2 us, snappy 1.5, lz4 2.8, zstd 3.3; franz-go alone, prepared values of 1100 octets, no keys, no headers: 0.66
+//
+// Of the 1.2 us the client's copy of the value, cold by then, into the request takes 30 %, the write to the socket 20 %, Produce
+// 12 %, the promises 8 %, Get, Send and the reaping 10 %, and the copy that stands for the encoder's writing 10 %.
+// Longer and shorter lingers (5 to 50 ms) and an Item with the client's record as its only fields made no difference.
 func BenchmarkKafka(b *testing.B) {
 	addr := os.Getenv("TELCOL_TEST_KAFKA")
 	if addr == "" {
 		addr = startBroker(b)
 	}
-	flow := flowRecord()
+	flows := flowRecords(512)
 	for _, codec := range []string{"none", "snappy", "lz4", "zstd"} {
 		b.Run("codec="+codec, func(b *testing.B) {
-			s := newKafka(b, KafkaConfig{Brokers: []string{addr}, Compression: codec, Topics: []Topic{{Name: testTopic, Headers: []Header{
+			s := newKafka(b, KafkaConfig{Brokers: []string{addr}, Compression: codec, CreateTopics: true, Topics: []Topic{{Name: testTopic, Headers: []Header{
 				{"schema", []byte("1")}, {"content-type", []byte("application/json")}, {"slot", []byte("3")},
 			}}}})
 			until(b, "the broker", func() bool { return s.Status().Up })
@@ -84,19 +92,19 @@ func BenchmarkKafka(b *testing.B) {
 			for i := range keys {
 				keys[i] = fmt.Appendf(nil, "198.51.100.%d", i)
 			}
-			b.SetBytes(int64(len(flow)))
+			b.SetBytes(int64(len(flows[0])))
 			b.ReportAllocs()
 			before := cpuTime(b)
 			now := time.Now()
 			for i := 0; b.Loop(); i++ {
 				if i%256 == 0 {
 					now = time.Now()
-					for s.Counters()[0].Waiting > 50_000 {
+					for s.Counters()[0].Waiting > 5_000 {
 						time.Sleep(time.Millisecond)
 					}
 				}
 				it := s.Get()
-				it.Key, it.Value, it.Time = append(it.Key, keys[i/20%len(keys)]...), append(it.Value, flow...), now
+				it.Key, it.Value, it.Time = append(it.Key, keys[i/20%len(keys)]...), append(it.Value, flows[i%len(flows)]...), now
 				s.Send(0, it)
 			}
 			if err := s.Flush(context.Background()); err != nil {
@@ -118,6 +126,22 @@ func flowRecord() []byte {
 		`"proto_name":"tcp","ip_version":4,"ip_tos":0,"tcp_flags":24,"bytes":145000,"packets":120,"sampling_rate":1000,"in_if":12,"out_if":34,"src_prefix":"203.0.113.0/24","src_as":64500,` +
 		`"src_peer_as":64501,"src_as_path":[64501,64502,64500],"src_communities":["64501:100","64501:200"],"src_next_hop":"198.51.100.1","src_local_pref":100,"src_origin":"igp",` +
 		`"src_rib":"loc-rib","dst_prefix":"192.0.2.0/24","dst_as":64510,"dst_peer_as":64510,"dst_as_path":[64510],"dst_next_hop":"198.51.100.9","dst_rib":"loc-rib","join_src":"hit","join_dst":"hit","rib_state":"synced","join_as_of":"flow-end"}`)
+}
+
+// flowRecords makes n records that differ in about as many digits as flows do, since equal ones would compress to nothing.
+func flowRecords(n int) [][]byte {
+	r := rand.New(rand.NewPCG(1, 2))
+	out := make([][]byte, n)
+	for i := range out {
+		rec := flowRecord()
+		for at := 300; at < len(rec); at++ { // the identity before that hardly changes
+			if rec[at] >= '0' && rec[at] <= '9' && r.IntN(3) > 0 {
+				rec[at] = byte('0' + r.IntN(10))
+			}
+		}
+		out[i] = rec
+	}
+	return out
 }
 
 // BenchmarkHandover is Get and Send alone: records go into the line and the oldest is dropped.

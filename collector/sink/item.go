@@ -32,13 +32,14 @@ const (
 	// An Item costs its own size and what the client keeps for each record: an entry in a batch and its share of the request.
 	itemOverhead = int64(unsafe.Sizeof(Item{})) + 64
 
-	freshValue   = 1024      // room of a new Item's value: a flow record in JSON is about as long
+	minValue     = 128       // room of a new Item's value, at least
 	keepCapacity = 64 << 10  // longer buffers are not kept for reuse
 	keepFree     = 256 << 20 // nor is more than this in all; idle memory goes back sooner (Kafka.trim)
 )
 
-func newItem() *Item {
-	return &Item{Key: make([]byte, 0, 48), Value: make([]byte, 0, freshValue)}
+// newItem makes an item for a value as long as size.
+func newItem(size int) *Item {
+	return &Item{Key: make([]byte, 0, 48), Value: make([]byte, 0, max(size, minValue))}
 }
 
 // charge computes what the item costs while the sink has it.
@@ -51,6 +52,7 @@ func (it *Item) charge() int64 {
 type freeList struct {
 	head  *Item
 	n     int
+	value int // 16 times the mean length of the last values, for the size of new items
 	idle  int // the lowest n since the last trim: what nobody needed
 	bytes int64
 }
@@ -76,6 +78,12 @@ func (f *freeList) put(it *Item) {
 	f.n++
 	f.bytes += it.cost
 }
+
+// saw takes the length of a value into account for new items.
+func (f *freeList) saw(value int) { f.value += value - f.value/16 }
+
+// fresh is how long the value of a new item should be: most of the last ones would have fit without growing.
+func (f *freeList) fresh() int { return f.value / 16 * 5 / 4 }
 
 // trim gives the items to the garbage collector that were not needed since the last call.
 func (f *freeList) trim() {

@@ -93,9 +93,10 @@ func (s *Kafka) Get() *Item {
 		s.reapLocked()
 		it = s.free.get()
 	}
+	size := s.free.fresh()
 	s.mu.Unlock()
 	if it == nil {
-		it = newItem()
+		it = newItem(size)
 		it.done = it.finish
 	}
 	return it
@@ -108,6 +109,7 @@ func (s *Kafka) Send(topic int, it *Item) {
 	defer s.mu.Unlock()
 	l := s.lanes[topic]
 	l.took(it)
+	s.free.saw(len(it.Value))
 	cost := it.charge()
 	if s.closed {
 		l.LostBy[Stopped]++

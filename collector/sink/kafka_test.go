@@ -282,6 +282,25 @@ func TestKafkaFullDropsOldest(t *testing.T) {
 	}
 }
 
+// Memory is charged as it is used: a small record must not cost what a large one does.
+func TestKafkaChargesWhatIsUsed(t *testing.T) {
+	for _, size := range []int{100, 1100, 20_000} {
+		s := newKafka(t, KafkaConfig{Brokers: []string{fmt.Sprintf("127.0.0.1:%d", freePort(t))}})
+		const records = 1000
+		for range records {
+			it := s.Get()
+			for range size / 10 { // as an encoder does, in small steps
+				it.Value = append(it.Value, "0123456789"...)
+			}
+			s.Send(0, it)
+		}
+		per := int(s.Counters()[0].WaitingBytes) / records
+		if limit := size*3/2 + 600; per < size || per > limit {
+			t.Errorf("a record of %d octets costs %d, want at most %d", size, per, limit)
+		}
+	}
+}
+
 // A topic that cannot be had does not hold up another, and the memory it takes is given up when the other needs it.
 func TestKafkaTopicsAreIndependent(t *testing.T) {
 	c := cluster(t, kfake.SeedTopics(1, testTopic))

@@ -88,7 +88,7 @@ func (s *Stdout) Get() *Item {
 	if it := s.free.get(); it != nil {
 		return it
 	}
-	return newItem()
+	return newItem(s.free.fresh())
 }
 
 // Send takes the record's line. It never waits.
@@ -97,6 +97,7 @@ func (s *Stdout) Send(topic int, it *Item) {
 	defer s.mu.Unlock()
 	c := &s.topics[topic]
 	c.took(it)
+	s.free.saw(len(it.Value))
 	it.charge()
 	switch {
 	case s.closed:

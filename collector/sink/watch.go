@@ -13,7 +13,8 @@ import (
 )
 
 const (
-	lookTimeout  = 5 * time.Second        // for one question to the brokers
+	lookTimeout  = 3 * time.Second        // for one question to the brokers; also how long it takes to know that none is there
+	makeTimeout  = 15 * time.Second       // for the creation of a topic
 	lookInterval = 30 * time.Second       // between questions while all is well
 	alarmPause   = 500 * time.Millisecond // between a sign of trouble and the question
 	minLook      = 100 * time.Millisecond // between questions when it is not, doubling
@@ -86,8 +87,6 @@ func (s *Kafka) lookNow() {
 
 // look asks for the topics, creates missing ones and opens or closes the lanes. It returns the first thing that is wrong.
 func (s *Kafka) look(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
-	defer cancel()
 	found, err := s.describe(ctx)
 	if err != nil {
 		return s.noBroker(err)
@@ -114,6 +113,8 @@ func (s *Kafka) describe(ctx context.Context) (map[string]kmsg.MetadataResponseT
 		rt.Topic = kmsg.StringPtr(t.Name)
 		req.Topics = append(req.Topics, rt)
 	}
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
 	resp, err := req.RequestWith(ctx, s.client)
 	if err != nil {
 		return nil, err
@@ -148,6 +149,8 @@ func topicFault(t kmsg.MetadataResponseTopic) error {
 
 // create creates a topic. It returns an error also when it worked: the topic is used when the brokers tell of it.
 func (s *Kafka) create(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, makeTimeout)
+	defer cancel()
 	r, err := s.admin.CreateTopic(ctx, s.cfg.Partitions, s.cfg.Replication, s.cfg.TopicConfig, name)
 	switch {
 	case err == nil:
