@@ -1,0 +1,63 @@
+package deploy
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// unit reads a systemd unit: the values of each key, in order, whatever the section.
+func unit(t *testing.T, name string) map[string][]string {
+	t.Helper()
+	text, err := os.ReadFile("systemd/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := make(map[string][]string)
+	for line := range strings.Lines(string(text)) {
+		if key, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && !strings.HasPrefix(key, "#") {
+			keys[key] = append(keys[key], value)
+		}
+	}
+	return keys
+}
+
+func only(t *testing.T, keys map[string][]string, key string) string {
+	t.Helper()
+	if len(keys[key]) != 1 {
+		t.Fatalf("%s has %d values, want one", key, len(keys[key]))
+	}
+	return keys[key][0]
+}
+
+// TestUnitCommandsExist has telcol read the commands of the units: an unknown flag is an error even with --help.
+func TestUnitCommandsExist(t *testing.T) {
+	for _, name := range []string{"telcol-steering.service", "telcol@.service"} {
+		line := strings.ReplaceAll(only(t, unit(t, name), "ExecStart"), "%i", "0")
+		args := strings.Fields(line)
+		cmd := exec.CommandContext(t.Context(), "go", append(append([]string{"run", "../cmd/telcol"}, args[1:]...), "--help")...)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %s: %v\n%s", name, line, err, out)
+		}
+	}
+}
+
+func TestUnitsAgree(t *testing.T) {
+	loader, worker := unit(t, "telcol-steering.service"), unit(t, "telcol@.service")
+	if user := only(t, worker, "User"); !strings.Contains(only(t, loader, "ExecStart"), " --user "+user) {
+		t.Errorf("workers run as %s, the loader does not give the group to them", user)
+	}
+	for _, key := range []string{"CapabilityBoundingSet", "AmbientCapabilities"} {
+		if got := only(t, worker, key); got != "" {
+			t.Errorf("workers have %s=%s, want none", key, got)
+		}
+	}
+	if got := only(t, worker, "Requires"); got != "telcol-steering.service" {
+		t.Errorf("workers require %q, want the loader", got)
+	}
+	if !strings.Contains(only(t, worker, "SystemCallFilter"), "bpf") {
+		t.Error("workers cannot call bpf(2), which takes the slot")
+	}
+}
