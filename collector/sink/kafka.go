@@ -155,8 +155,8 @@ func (s *Kafka) reapLocked() {
 		return
 	}
 	var delivered bool
-	for next := it; it != nil; it = next {
-		next = it.next
+	for it != nil {
+		next := it.next // put links the item into the free list
 		l := it.lane
 		l.away -= it.cost
 		l.sent--
@@ -169,6 +169,7 @@ func (s *Kafka) reapLocked() {
 			s.lostLocked(l, reasonOf(it.err), it.err)
 		}
 		s.free.put(it)
+		it = next
 	}
 	if delivered {
 		s.status.LastDelivery = time.Now()

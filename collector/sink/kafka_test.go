@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"go.uber.org/goleak"
 )
 
@@ -410,6 +411,44 @@ func TestKafkaTopicProblemsAreTold(t *testing.T) {
 			flush(t, s)
 			if got := readTopic(t, c.ListenAddrs(), testTopic, 1); string(got[0].Value) != "v" {
 				t.Errorf("got %q", got[0].Value)
+			}
+		})
+	}
+}
+
+func TestKafkaUserProblemsAreTold(t *testing.T) {
+	c := cluster(t, kfake.SeedTopics(1, testTopic), kfake.EnableSASL(), kfake.EnableACLs(),
+		kfake.Superuser("PLAIN", "admin", "secret"), kfake.User("PLAIN", "nobody", "secret"))
+	// kfake hangs up at a wrong password; Kafka says why.
+	c.ControlKey(int16(kmsg.SASLAuthenticate), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		if !bytes.Contains(req.(*kmsg.SASLAuthenticateRequest).SASLAuthBytes, []byte("guessed")) {
+			return nil, nil, false
+		}
+		resp := req.ResponseKind().(*kmsg.SASLAuthenticateResponse)
+		resp.ErrorCode = kerr.SaslAuthenticationFailed.Code
+		return resp, nil, true
+	})
+	for _, tc := range []struct {
+		name, user, password string
+		want                 error
+	}{
+		{"may write", "admin", "secret", nil},
+		{"may not write", "nobody", "secret", ErrForbidden},
+		{"wrong password", "admin", "guessed", kerr.SaslAuthenticationFailed},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := newKafka(t, KafkaConfig{Brokers: c.ListenAddrs(), Options: []kgo.Opt{
+				kgo.SASL(plain.Auth{User: tc.user, Pass: tc.password}.AsMechanism()),
+			}})
+			send(s, 0, "k", "v")
+			if tc.want == nil {
+				flush(t, s)
+				return
+			}
+			until(t, "the status to tell", func() bool { return s.Status().Err != nil })
+			if st := s.Status(); st.Up || !errors.Is(st.Err, tc.want) || st.Waiting != 1 {
+				t.Errorf("status %v, want %v", st, tc.want)
 			}
 		})
 	}
