@@ -54,7 +54,7 @@ type KafkaConfig struct {
 // IntakeConfig bounds what is read from the sockets.
 type IntakeConfig struct {
 	ReceiveBuffer int           `yaml:"receive-buffer"` // bytes asked of the kernel for the UDP socket, default 32 MiB
-	Coalesce      time.Duration `yaml:"coalesce"`       // a short batch waits this long for more datagrams, default 1ms; 0 reads at once
+	Coalesce      time.Duration `yaml:"coalesce"`       // a short batch waits this long for more datagrams, default 5ms; 0 reads at once
 	MaxSessions   int           `yaml:"max-sessions"`   // BMP connections at once, default 4096
 }
 
@@ -83,7 +83,7 @@ func Default() Config {
 			Brokers: []string{"localhost:9092"}, TopicFlow: "telcol.flow", CreateTopics: true,
 			Partitions: -1, Replication: -1, Compression: "none", BufferBytes: 256 << 20, Linger: 20 * time.Millisecond,
 		},
-		Intake: IntakeConfig{ReceiveBuffer: 32 << 20, Coalesce: time.Millisecond, MaxSessions: 4096},
+		Intake: IntakeConfig{ReceiveBuffer: 32 << 20, Coalesce: 5 * time.Millisecond, MaxSessions: 4096},
 		IPFIX:  IPFIXConfig{VRFWait: 5 * time.Second},
 		BMP: BMPConfig{
 			MaxMessage: 1 << 20, StaleTimeout: 10 * time.Minute, QuietPeriod: 30 * time.Second, MaxRoutes: 20_000_000,
