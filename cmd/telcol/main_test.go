@@ -229,3 +229,22 @@ func TestHealth(t *testing.T) {
 		t.Errorf("away: got %+v", got)
 	}
 }
+
+// TestSimulate plays routers against a collector that is not there.
+func TestSimulate(t *testing.T) {
+	got := telcol(t, env{}, "simulate", "--ipfix", "127.0.0.1:9", "--bmp", "127.0.0.1:9", "--routers", "3", "--for", "300ms")
+	if got.code != exitOK || got.stdout != "" || !strings.Contains(got.stderr, "simulated routers end") {
+		t.Errorf("got %+v", got)
+	}
+	got = telcol(t, env{}, "simulate", "--first", "192.0.2.1", "--routers", "1")
+	if got.code != exitRun || !strings.Contains(got.stderr, "telcol: simulated router 192.0.2.1: ") {
+		t.Errorf("an address that is not here: got %+v", got)
+	}
+}
+
+func TestReplayOfNothing(t *testing.T) {
+	got := telcol(t, env{}, "replay", filepath.Join(t.TempDir(), "no.pcap"))
+	if got.code != exitRun || got.stdout != "" || !strings.Contains(got.stderr, "no.pcap") || strings.Count(got.stderr, "\n") != 1 {
+		t.Errorf("got %+v", got)
+	}
+}

@@ -59,6 +59,9 @@ address of its own, in order, and with the distances in time that the capture ha
 		if errors.Is(err, replay.ErrOptions) {
 			return usagef("%v", err)
 		}
+		if err != nil && res.Sources == 0 {
+			return err
+		}
 		return errors.Join(err, printReplay(e, res, asJSON))
 	}
 	return cmd

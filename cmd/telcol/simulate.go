@@ -66,10 +66,11 @@ func simulate(ctx context.Context, e *env, o *simulateOptions) error {
 	if err != nil {
 		return usagef("%v", err)
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	if o.length > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.length)
-		defer cancel()
+		stop := time.AfterFunc(o.length, cancel)
+		defer stop.Stop()
 	}
 	log := slog.New(slog.NewTextHandler(e.stderr, nil))
 	done := make(chan struct{})
@@ -78,6 +79,7 @@ func simulate(ctx context.Context, e *env, o *simulateOptions) error {
 		report(ctx, log, fleet)
 	}()
 	err = fleet.Run(ctx)
+	cancel() // it may have ended by an error
 	<-done
 	return err
 }
@@ -101,17 +103,18 @@ func report(ctx context.Context, log *slog.Logger, fleet simrouter.Fleet) {
 			fleet.StartFlows()
 			log.Info("all routes are told, flows begin", "routes", fleet.Routes())
 		case <-every.C:
-			logSent(log, "simulated routers", fleet)
+			log.Info("simulated routers", sentAttrs(fleet)...)
 		case <-ctx.Done():
-			logSent(log, "simulated routers end", fleet)
+			log.Info("simulated routers end", sentAttrs(fleet)...)
 			return
 		}
 	}
 }
 
-func logSent(log *slog.Logger, msg string, fleet simrouter.Fleet) {
+// sentAttrs are the counts for the log.
+func sentAttrs(fleet simrouter.Fleet) []any {
 	s := fleet.Sent()
-	log.Info(msg, "sessions", fleet.Connected(), "datagrams", s.Datagrams, "records", s.Records, "errors", s.Errors)
+	return []any{"sessions", fleet.Connected(), "datagrams", s.Datagrams, "records", s.Records, "errors", s.Errors}
 }
 
 // resolve gives the address and port that a flag means; a host may be a name.

@@ -46,13 +46,11 @@ func (s *Settings) node(k *Key) *yaml.Node {
 // plain quotes only text; numbers, sizes, durations and switches are read as they stand.
 func plain(k *Key, text string) *yaml.Node {
 	n := scalar(text)
-	switch k.kind {
-	case kindSwitch:
+	if k.kind == kindSwitch {
 		n.Tag, n.Value = "!!bool", strconv.FormatBool(text == "on")
-	case kindNumber, kindSize:
-		if _, err := strconv.ParseInt(text, 10, 64); err == nil {
-			n.Tag = "!!int"
-		}
+	}
+	if _, err := strconv.ParseInt(text, 10, 64); err == nil && (k.kind == kindNumber || k.kind == kindSize) {
+		n.Tag = "!!int"
 	}
 	return n
 }

@@ -125,16 +125,6 @@ func (d *Device) vrfID(vrf int) uint32 {
 	return 10 + uint32(vrf)
 }
 
-// vrfOf is the reverse of vrfID.
-func (d *Device) vrfOf(id uint32) (int, bool) {
-	for vrf := range d.cfg.VRFs + 1 {
-		if d.vrfID(vrf) == id {
-			return vrf, true
-		}
-	}
-	return 0, false
-}
-
 // vrfName gives the name of a VRF, "" where the device has none for the global table.
 func (d *Device) vrfName(vrf int) string {
 	switch {

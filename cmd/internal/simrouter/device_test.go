@@ -268,8 +268,18 @@ func TestWindow(t *testing.T) {
 		n    uint32
 		want bool
 	}{
-		{5, true}, {5, false}, {7, true}, {6, true}, {6, false}, {4, true}, {5 + windowSize, true}, {7, false},
-		{6 + windowSize*3, true}, {6 + windowSize*3 - 1, true}, {6 + windowSize*3 - 1, false}, {5, false},
+		{5, true},
+		{5, false},
+		{7, true},
+		{6, true},
+		{6, false},
+		{4, true},
+		{5 + windowSize, true},
+		{7, false},
+		{6 + windowSize*3, true},
+		{6 + windowSize*3 - 1, true},
+		{6 + windowSize*3 - 1, false},
+		{5, false},
 	} {
 		if got := w.add(c.n); got != c.want {
 			t.Errorf("%d: got %v, want %v", c.n, got, c.want)
