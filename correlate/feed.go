@@ -20,6 +20,17 @@ type FeedConfig struct {
 	Cache      *bgp.Cache      // decoded attributes, may be shared by all feeds
 	Now        func() int64    // Unix nanoseconds, arrival time of messages that carry none; default the clock
 	Refused    func(err error) // called for each message that could not be decoded; may be nil
+	Observer   Observer        // told of every message; may be nil
+}
+
+// Observer is told what a session says, in its order and in its goroutine.
+type Observer interface {
+	// Message takes a message, or with an error what could be read of one that was refused, which may be nothing. It must not keep what
+	// bmp.Session.Decode does not leave to its caller.
+	Message(m bmp.Message, err error)
+	// Flush is called when the owner has been given what was read, before the session waits for more. It may wait, which slows this
+	// session down and nothing else.
+	Flush()
 }
 
 // Feed decodes one BMP session and hands what it tells to the owner of a Correlator as Batches. It belongs to the session's
@@ -60,7 +71,14 @@ func (f *Feed) Run(r io.Reader) error {
 	err := f.read(bmp.NewReader(r, f.cfg.MaxMessage, nil))
 	f.batch.ops = append(f.batch.ops, op{kind: opSessionDown})
 	f.out <- f.batch
+	f.observeFlush()
 	return err
+}
+
+func (f *Feed) observeFlush() {
+	if f.cfg.Observer != nil {
+		f.cfg.Observer.Flush()
+	}
 }
 
 func (f *Feed) read(r *bmp.Reader) error {
@@ -74,6 +92,9 @@ func (f *Feed) read(r *bmp.Reader) error {
 		}
 		m, err := f.session.Decode(msg)
 		f.batch.counted.Messages++
+		if f.cfg.Observer != nil {
+			f.cfg.Observer.Message(m, err)
+		}
 		if err != nil {
 			f.refuse(err)
 			continue
@@ -94,6 +115,7 @@ func (f *Feed) refuse(err error) {
 
 func (f *Feed) flush() {
 	f.out <- f.batch
+	f.observeFlush()
 	f.batch = <-f.free
 	f.batch.reset()
 }
