@@ -21,6 +21,7 @@ import (
 
 	"github.com/telcol/telcol/bmp"
 	"github.com/telcol/telcol/bmp/bgp"
+	"github.com/telcol/telcol/cmd/internal/daemons"
 	"github.com/telcol/telcol/ipfix"
 )
 
@@ -118,11 +119,8 @@ type benchWorker struct {
 
 func startBenchWorker(b *testing.B, args ...string) *benchWorker {
 	b.Helper()
-	path, err := binary()
-	if err != nil {
-		b.Fatal(err)
-	}
-	port := func(network string) string { return fmt.Sprintf("127.0.0.1:%d", freePort(b, network)) }
+	path := daemons.Binary(b)
+	port := func(network string) string { return fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(b, network)) }
 	w := &benchWorker{ipfix: port("udp"), bmp: port("tcp"), http: port("tcp")}
 	p, err := os.StartProcess(path, append([]string{
 		path, "worker", "--slot", "0", "--steering", "off", "--listen-ipfix", w.ipfix, "--listen-bmp", w.bmp, "--http", w.http, "--log-level", "error",
@@ -133,7 +131,7 @@ func startBenchWorker(b *testing.B, args ...string) *benchWorker {
 	w.pid = p.Pid
 	b.Cleanup(func() { p.Kill(); p.Wait() })
 	waitBench(b, func() bool {
-		_, code, err := get("http://" + w.http + "/readyz")
+		_, code, err := daemons.Get("http://" + w.http + "/readyz")
 		return err == nil && code == 200
 	})
 	return w
@@ -141,7 +139,7 @@ func startBenchWorker(b *testing.B, args ...string) *benchWorker {
 
 // value adds up the lines of a metric that contain a label.
 func (w *benchWorker) value(name string, label ...string) (sum float64) {
-	body, _, err := get("http://" + w.http + "/metrics")
+	body, _, err := daemons.Get("http://" + w.http + "/metrics")
 	if err != nil {
 		return -1
 	}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/telcol/telcol/cmd/internal/daemons"
 )
 
 // capture is a recording of real routers with what a right collector makes of it.
@@ -104,7 +106,7 @@ func replayCapture(t *testing.T, dir string, c capture, g *group, maps []string)
 		t.Fatalf("no recordings of capture %s: %v", c.name, err)
 	}
 	args := append([]string{"replay", "--ipfix", g.ipfix, "--bmp", g.bmp, "--speed", "0", "--gap", "1s", "--hold", "1s"}, maps...)
-	said := telcol(t, append(args, files...)...)
+	said := daemons.Telcol(t, append(args, files...)...)
 	t.Logf("replay: %s", said)
 	m := datagramsSent.FindStringSubmatch(said)
 	if m == nil {
@@ -119,7 +121,7 @@ var datagramsSent = regexp.MustCompile(`(\d+) datagrams`)
 // waitTaken waits until the workers have read that many datagrams, and checks that none was lost or went astray.
 func waitTaken(t *testing.T, g *group, datagrams float64) {
 	t.Helper()
-	eventually(t, 30*time.Second, "datagrams to be read", func() error {
+	daemons.Eventually(t, 30*time.Second, "datagrams to be read", func() error {
 		if n := g.sum(t, "telcol_intake_datagrams_total"); n != datagrams {
 			return fmt.Errorf("%v of %v", n, datagrams)
 		}
@@ -137,7 +139,7 @@ func joinFiles(t *testing.T, g *group, path string) {
 	t.Helper()
 	var all []byte
 	for _, w := range g.workers {
-		b, err := os.ReadFile(w.stdout)
+		b, err := os.ReadFile(w.Stdout)
 		if err != nil {
 			t.Fatal(err)
 		}

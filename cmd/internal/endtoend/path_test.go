@@ -8,10 +8,10 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/telcol/telcol/cmd/internal/daemons"
 	"github.com/telcol/telcol/cmd/internal/simrouter"
 	"github.com/telcol/telcol/steering"
 )
@@ -44,7 +44,7 @@ func startFleet(t *testing.T, g *group, routers int, rate float64) *fleet {
 	ended := make(chan error, 1)
 	go func() { ended <- f.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-ended })
-	eventually(t, 30*time.Second, "all routes", func() error {
+	daemons.Eventually(t, 30*time.Second, "all routes", func() error {
 		// With churn going on, what was told and what is held are never compared at one moment.
 		if n, want := g.sum(t, "telcol_rib_routes"), float64(f.Routes()); n < 0.99*want || f.Connected() != routers {
 			return fmt.Errorf("%v of %v routes, %d of %d sessions", n, want, f.Connected(), routers)
@@ -109,23 +109,22 @@ func TestKilledWorker(t *testing.T) {
 	f.StartFlows()
 	time.Sleep(time.Second)
 	victim := g.workers[1]
-	devices := victim.metric(t, "telcol_devices")
+	devices := victim.Metric(t, "telcol_devices")
 	if devices == 0 {
 		t.Fatal("the worker to kill has no devices")
 	}
-	victim.cmd.Process.Signal(syscall.SIGKILL)
-	<-victim.done
+	victim.Kill()
 	time.Sleep(time.Second)
-	empty := g.workers[0].metric(t, "telcol_steering_packets_total", "of_slot", "1", "result", "slot-empty")
+	empty := g.workers[0].Metric(t, "telcol_steering_packets_total", "of_slot", "1", "result", "slot-empty")
 	if empty == 0 {
 		t.Error("the kernel counted nothing for the empty slot")
 	}
-	before := g.workers[0].metric(t, "telcol_devices")
-	successor := startWorker(t, victim.cmd.Args[1:]...)
-	successor.waitReady(t)
+	before := g.workers[0].Metric(t, "telcol_devices")
+	successor := daemons.StartWorker(t, victim.Cmd.Args[2:]...)
+	successor.WaitReady(t)
 	g.workers[1] = successor
-	eventually(t, 30*time.Second, "the devices to come back", func() error {
-		if n := successor.metric(t, "telcol_devices"); n != devices {
+	daemons.Eventually(t, 30*time.Second, "the devices to come back", func() error {
+		if n := successor.Metric(t, "telcol_devices"); n != devices {
 			return fmt.Errorf("%v of %v devices", n, devices)
 		}
 		if f.Connected() != 24 {
@@ -134,7 +133,7 @@ func TestKilledWorker(t *testing.T) {
 		return nil
 	})
 	f.StopFlows(t.Context())
-	if n := g.workers[0].metric(t, "telcol_devices"); n != before {
+	if n := g.workers[0].Metric(t, "telcol_devices"); n != before {
 		t.Errorf("another worker had %v devices and has %v", before, n)
 	}
 	if n := g.sum(t, "telcol_steering_foreign_total") + g.sum(t, "telcol_steering_foreign_sessions_total"); n != 0 {
@@ -142,7 +141,7 @@ func TestKilledWorker(t *testing.T) {
 	}
 	g.stop(t)
 	for _, w := range append(g.workers, victim) {
-		f.checkSlots(t, w.stdout)
+		f.checkSlots(t, w.Stdout)
 	}
 }
 
