@@ -12,10 +12,10 @@ import (
 	"github.com/telcol/telcol/correlate"
 )
 
-// serveBMP accepts BMP sessions until ctx ends and every session's goroutine has ended.
-func (w *worker) serveBMP(ctx context.Context) error {
+// serveBMP accepts BMP sessions from a listener until ctx ends and every session's goroutine has ended.
+func (w *worker) serveBMP(ctx context.Context, ln *net.TCPListener) error {
 	cfg := intake.ServeConfig{MaxConns: w.cfg.Intake.MaxSessions, Stats: &w.bmpStats}
-	return intake.Serve(ctx, w.sockets.tcp, cfg, w.session)
+	return intake.Serve(ctx, ln, cfg, w.session)
 }
 
 // session reads one BMP session to its end. It decodes in this goroutine and hands batches of route operations to the owner; a

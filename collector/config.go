@@ -25,8 +25,8 @@ type Config struct {
 	Slots       int           `yaml:"slots"`         // number intended; 0 takes the group's own
 	Group       string        `yaml:"group"`         // steering group, default "default"
 	Steering    bool          `yaml:"steering"`      // default true; false runs one worker without a group
-	ListenIPFIX string        `yaml:"listen-ipfix"`  // UDP, default [::]:4739
-	ListenBMP   string        `yaml:"listen-bmp"`    // TCP, default [::]:1790
+	ListenIPFIX string        `yaml:"listen-ipfix"`  // UDP, default [::]:4739; several with commas between, see IPFIXAddrs
+	ListenBMP   string        `yaml:"listen-bmp"`    // TCP, default [::]:1790; several with commas between, see BMPAddrs
 	HTTP        string        `yaml:"http"`          // metrics and health; default 127.0.0.1:(8080+slot); "off" for none
 	StateDir    string        `yaml:"state-dir"`     // what outlives a restart; "" keeps nothing
 	Sink        string        `yaml:"sink"`          // kafka (default) or stdout
@@ -116,9 +116,9 @@ func (c *Config) Validate() error {
 	case c.DrainAfter <= 0:
 		return fmt.Errorf("%w: drain-timeout %v must be positive", ErrConfig, c.DrainAfter)
 	}
-	for _, l := range [][2]string{{"listen-ipfix", c.ListenIPFIX}, {"listen-bmp", c.ListenBMP}} {
-		if _, err := netip.ParseAddrPort(l[1]); err != nil {
-			return fmt.Errorf("%w: %s %q is not address:port, for example [::]:4739", ErrConfig, l[0], l[1])
+	for _, addrs := range []func() ([]netip.AddrPort, error){c.IPFIXAddrs, c.BMPAddrs} {
+		if _, err := addrs(); err != nil {
+			return err
 		}
 	}
 	return c.validateRest()

@@ -62,7 +62,6 @@ const (
 func newCore(cfg *Config, sink Sink, owned *ownership, state *stateDir, warn *sampled) (*core, error) {
 	c := &core{
 		warn: warn, sink: sink, owned: owned, state: state,
-		free:      make(chan *intake.Batch, batchesInFlight),
 		datagrams: make(chan *intake.Batch, batchesInFlight),
 		routes:    make(chan *correlate.Batch, routeQueue),
 		asks:      make(chan chan<- *snapshot),
@@ -84,7 +83,12 @@ func newCore(cfg *Config, sink Sink, owned *ownership, state *stateDir, warn *sa
 	if err != nil {
 		return nil, err
 	}
-	for range batchesInFlight {
+	readers, err := cfg.IPFIXAddrs()
+	if err != nil {
+		return nil, err
+	}
+	c.free = make(chan *intake.Batch, batchesInFlight+len(readers)-1) // each reader keeps one while it waits
+	for range cap(c.free) {
 		c.free <- intake.NewBatch()
 	}
 	return c, nil

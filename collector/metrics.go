@@ -49,17 +49,20 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 }
 
 func (m *metrics) collectIntake(e *emitter, s *snapshot) {
-	drops, err := m.w.udp.Drops()
+	drops, err := m.w.sockets.drops()
 	if err == nil {
 		e.counter("telcol_intake_kernel_drops_total", "Datagrams that the kernel dropped because the receive buffer was full.", drops)
 		e.counter("telcol_lost_total", lostHelp, drops, "stage", "kernel", "reason", "receive-buffer")
 	}
-	e.counter("telcol_intake_datagrams_total", "Datagrams read from the UDP socket.", s.counted.datagrams)
-	e.counter("telcol_intake_bytes_total", "Payload bytes read from the UDP socket.", s.counted.bytes)
-	e.counter("telcol_intake_read_errors_total", "Reads of the UDP socket that failed.", m.w.core.readErrors.Load())
+	e.counter("telcol_intake_datagrams_total", "Datagrams read from the UDP sockets.", s.counted.datagrams)
+	e.counter("telcol_intake_bytes_total", "Payload bytes read from the UDP sockets.", s.counted.bytes)
+	e.counter("telcol_intake_read_errors_total", "Reads of a UDP socket that failed.", m.w.core.readErrors.Load())
 	e.counter("telcol_steering_foreign_sessions_total", "BMP connections of devices that belong to another slot; must be 0.", m.w.foreignSessions.Load())
 	e.counter("telcol_bmp_connections_refused_total", "BMP connections closed because too many were open.", m.w.bmpStats.Refused.Load())
-	e.gauge("telcol_intake_receive_buffer_bytes", "Receive buffer that the kernel granted to the UDP socket.", float64(m.w.udp.ReceiveBuffer()))
+	for _, u := range m.w.sockets.udp {
+		e.gauge("telcol_intake_receive_buffer_bytes", "Receive buffer that the kernel granted to a UDP socket.",
+			float64(u.in.ReceiveBuffer()), "address", u.Addr().String())
+	}
 	e.counter("telcol_steering_foreign_total", "Datagrams of devices that belong to another slot; must be 0.", s.counted.foreign)
 	e.counter("telcol_lost_total", lostHelp, s.counted.truncated, "stage", "intake", "reason", "truncated")
 	e.counter("telcol_lost_total", lostHelp, s.counted.foreign, "stage", "intake", "reason", "foreign")

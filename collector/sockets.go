@@ -8,7 +8,10 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/telcol/telcol/collector/intake"
@@ -19,18 +22,25 @@ import (
 type sockets struct {
 	cfg   *Config
 	log   *slog.Logger
-	group *steering.Group // nil when steering is off
-	udp   *net.UDPConn
-	tcp   *net.TCPListener
+	group *steering.Group    // nil when steering is off
+	udp   []*udpSocket       // of listen-ipfix, in its order
+	bmp   []*net.TCPListener // of listen-bmp, in its order
 
-	held    *steering.Claim
-	claimed atomic.Bool
+	held     *steering.Claim
+	claimed  atomic.Bool
+	released sync.Once
+}
+
+// udpSocket is one socket for datagrams and its reader.
+type udpSocket struct {
+	*net.UDPConn
+	in *intake.UDP
 }
 
 // lockPatience is how long to wait for other workers that start at the same time.
 const lockPatience = 30 * time.Second
 
-// openSockets opens both listeners. With steering on they receive nothing before claim.
+// openSockets opens all listeners. With steering on they receive nothing before claim.
 func openSockets(cfg *Config, log *slog.Logger) (_ *sockets, err error) {
 	s := &sockets{cfg: cfg, log: log}
 	defer func() {
@@ -40,31 +50,96 @@ func openSockets(cfg *Config, log *slog.Logger) (_ *sockets, err error) {
 	}()
 	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
 	defer cancel()
-	ipfixAddr, bmpAddr := netip.MustParseAddrPort(cfg.ListenIPFIX), netip.MustParseAddrPort(cfg.ListenBMP)
-	if !cfg.Steering {
-		return s, s.openPlain(ctx, ipfixAddr, bmpAddr)
+	if cfg.Steering {
+		if s.group, err = openGroup(ctx, cfg, log); err != nil {
+			return nil, err
+		}
 	}
-	if s.group, err = openGroup(ctx, cfg, log); err != nil {
+	if err := s.openUDP(ctx); err != nil {
 		return nil, err
 	}
-	if s.udp, err = s.group.ListenUDP(ctx, ipfixAddr, cfg.Slot, steering.ListenOptions{ReadBuffer: cfg.Intake.ReceiveBuffer}); err != nil {
-		return nil, advise(err, "listen-ipfix")
+	addrs, err := cfg.BMPAddrs()
+	if err != nil {
+		return nil, err
 	}
-	if s.tcp, err = s.group.ListenTCP(ctx, bmpAddr, cfg.Slot, steering.ListenOptions{}); err != nil {
-		return nil, advise(err, "listen-bmp")
+	for _, a := range addrs {
+		ln, err := s.listenTCP(ctx, a)
+		if err != nil {
+			return nil, advise(err, "listen-bmp")
+		}
+		s.bmp = append(s.bmp, ln)
 	}
 	return s, nil
 }
 
-func (s *sockets) openPlain(ctx context.Context, ipfixAddr, bmpAddr netip.AddrPort) (err error) {
-	if s.udp, err = intake.ListenUDP(ctx, ipfixAddr); err != nil {
-		return advise(err, "listen-ipfix")
+// openUDP opens the sockets of listen-ipfix and their readers.
+func (s *sockets) openUDP(ctx context.Context) error {
+	addrs, err := s.cfg.IPFIXAddrs()
+	if err != nil {
+		return err
 	}
-	if s.tcp, err = intake.ListenTCP(ctx, bmpAddr); err != nil {
-		return advise(err, "listen-bmp")
+	for _, a := range addrs {
+		conn, err := s.listenUDP(ctx, a)
+		if err != nil {
+			return advise(err, "listen-ipfix")
+		}
+		u := &udpSocket{UDPConn: conn}
+		s.udp = append(s.udp, u)
+		if u.in, err = intake.NewUDP(conn, intake.UDPConfig{
+			ReceiveBuffer: s.cfg.Intake.ReceiveBuffer, Coalesce: s.cfg.Intake.Coalesce,
+		}); err != nil {
+			return fmt.Errorf("udp socket %s: %w", a, err)
+		}
 	}
 	return nil
 }
+
+func (s *sockets) listenUDP(ctx context.Context, addr netip.AddrPort) (*net.UDPConn, error) {
+	if s.group == nil {
+		return intake.ListenUDP(ctx, addr)
+	}
+	return s.group.ListenUDP(ctx, addr, s.cfg.Slot, steering.ListenOptions{ReadBuffer: s.cfg.Intake.ReceiveBuffer})
+}
+
+func (s *sockets) listenTCP(ctx context.Context, addr netip.AddrPort) (*net.TCPListener, error) {
+	if s.group == nil {
+		return intake.ListenTCP(ctx, addr)
+	}
+	return s.group.ListenTCP(ctx, addr, s.cfg.Slot, steering.ListenOptions{})
+}
+
+// all returns every socket, to claim the slot for.
+func (s *sockets) all() []syscall.Conn {
+	var all []syscall.Conn
+	for _, u := range s.udp {
+		all = append(all, u)
+	}
+	for _, ln := range s.bmp {
+		all = append(all, ln)
+	}
+	return all
+}
+
+// drops is how many datagrams the kernel dropped because a receive buffer was full, over all sockets.
+func (s *sockets) drops() (n uint64, err error) {
+	for _, u := range s.udp {
+		d, derr := u.in.Drops()
+		n, err = n+d, errors.Join(err, derr)
+	}
+	return n, err
+}
+
+// addrsText names addresses for the log.
+func addrsText[L interface{ Addr() net.Addr }](listeners []L) string {
+	texts := make([]string, len(listeners))
+	for i, l := range listeners {
+		texts[i] = l.Addr().String()
+	}
+	return strings.Join(texts, ",")
+}
+
+// Addr returns where the socket is bound.
+func (u *udpSocket) Addr() net.Addr { return u.LocalAddr() }
 
 // openGroup opens the steering group. A worker that is told the number of slots creates a group that does not exist, if it may.
 func openGroup(ctx context.Context, cfg *Config, log *slog.Logger) (*steering.Group, error) {
@@ -120,7 +195,7 @@ func (s *sockets) claim() error {
 		ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
 		defer cancel()
 		var err error
-		if s.held, err = s.group.Claim(ctx, s.cfg.Slot, s.udp, s.tcp); err != nil {
+		if s.held, err = s.group.Claim(ctx, s.cfg.Slot, s.all()...); err != nil {
 			return advise(err, "slot")
 		}
 	}
@@ -131,8 +206,11 @@ func (s *sockets) claim() error {
 // receiving reports whether the slot is claimed and not yet given up.
 func (s *sockets) receiving() bool { return s.claimed.Load() }
 
-// release gives the slot up, so that nothing new arrives. Without a group the UDP socket goes on receiving until it is closed.
-func (s *sockets) release() {
+// release gives the slot up, so that nothing new arrives. Without a group the UDP sockets go on receiving until they are closed. Every
+// reader calls it; when it returns, to whomever, the slot is given up.
+func (s *sockets) release() { s.released.Do(s.giveUp) }
+
+func (s *sockets) giveUp() {
 	if !s.claimed.Swap(false) || s.held == nil {
 		return
 	}
@@ -152,11 +230,11 @@ func (s *sockets) slots() int {
 }
 
 func (s *sockets) close() {
-	if s.udp != nil {
-		s.udp.Close()
+	for _, u := range s.udp {
+		u.Close()
 	}
-	if s.tcp != nil {
-		s.tcp.Close()
+	for _, ln := range s.bmp {
+		ln.Close()
 	}
 	if s.group != nil {
 		s.group.Close()

@@ -44,7 +44,6 @@ type worker struct {
 	sink    Sink
 	core    *core
 	sockets *sockets
-	udp     *intake.UDP
 	http    *httpServer
 	state   *stateDir  // nil without --state-dir
 	owned   *ownership // nil when steering is off
@@ -70,11 +69,6 @@ func (w *worker) start() error {
 	}
 	if w.sink, err = newSink(&w.cfg, w.env, w.log); err != nil {
 		return err
-	}
-	if w.udp, err = intake.NewUDP(w.sockets.udp, intake.UDPConfig{
-		ReceiveBuffer: w.cfg.Intake.ReceiveBuffer, Coalesce: w.cfg.Intake.Coalesce,
-	}); err != nil {
-		return fmt.Errorf("udp socket %s: %w", w.cfg.ListenIPFIX, err)
 	}
 	if w.state, err = openState(&w.cfg, w.log); err != nil {
 		return err
@@ -105,7 +99,7 @@ func (w *worker) abandon() {
 // run serves until ctx ends. The stop goes with the stream: no new sessions and datagrams, then the owner joins what was read, then the
 // sink delivers.
 func (w *worker) run(ctx context.Context) error {
-	w.log.Info("worker runs", "ipfix", w.sockets.udp.LocalAddr().String(), "bmp", w.sockets.tcp.Addr().String(),
+	w.log.Info("worker runs", "ipfix", addrsText(w.sockets.udp), "bmp", addrsText(w.sockets.bmp),
 		"steering", w.cfg.Steering, "slots", w.sockets.slots(), "http", w.http.addr(), "sink", w.cfg.Sink)
 	taking, stopTaking := context.WithCancel(ctx)
 	defer stopTaking()
@@ -113,13 +107,17 @@ func (w *worker) run(ctx context.Context) error {
 	defer stopJoining()
 
 	var readers, owner sync.WaitGroup
-	fail := make(chan error, 3)
+	fail := make(chan error, len(w.sockets.udp)+len(w.sockets.bmp)+1)
 	owner.Go(func() { w.core.run(joining) })
 	if w.state != nil {
 		owner.Go(w.state.run)
 	}
-	readers.Go(func() { fail <- w.readDatagrams(taking) })
-	readers.Go(func() { fail <- w.serveBMP(taking) })
+	for _, u := range w.sockets.udp {
+		readers.Go(func() { fail <- w.readDatagrams(taking, u) })
+	}
+	for _, ln := range w.sockets.bmp {
+		readers.Go(func() { fail <- w.serveBMP(taking, ln) })
+	}
 	w.http.serve()
 
 	var err error
@@ -158,17 +156,17 @@ func (w *worker) deliver() error {
 	return nil
 }
 
-// readDatagrams moves batches from the socket to the owner until ctx ends. Then it gives up the slot, so that the kernel sends
+// readDatagrams moves batches from a socket to the owner until ctx ends. Then it gives up the slot, so that the kernel sends
 // nothing more, and hands over what the receive buffer still holds.
-func (w *worker) readDatagrams(ctx context.Context) error {
+func (w *worker) readDatagrams(ctx context.Context, u *udpSocket) error {
 	stop := context.AfterFunc(ctx, func() {
 		w.sockets.release()
-		w.sockets.udp.SetReadDeadline(time.Now().Add(drainIdle))
+		u.SetReadDeadline(time.Now().Add(drainIdle))
 	})
 	defer stop()
 	for {
 		b := <-w.core.free
-		err := w.udp.ReadBatch(b)
+		err := u.in.ReadBatch(b)
 		if b.Len() > 0 {
 			w.core.datagrams <- b
 		} else {

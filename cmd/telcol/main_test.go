@@ -73,7 +73,7 @@ func TestWrongUse(t *testing.T) {
 		{args: "steering init --slots 300", want: "a group that does not exist yet needs its number of workers: telcol steering init --slots N, with N from 1 to 256"},
 		{args: "steering init --slots 4 --user 1:x", want: `--user "1:x" is not uid:gid`},
 		{args: "steering init --slots 4 --user nobody-like-this", want: `--user "nobody-like-this": this host has no such user`},
-		{args: "steering init --slots 4 --listen-bmp 1790", want: `listen-bmp "1790" is not address:port, for example [::]:4739`},
+		{args: "steering init --slots 4 --listen-bmp 1790", want: `listen-bmp "1790" is not address:port, for example [::]:1790`},
 		{args: "health --http 8080", want: `--http "8080" is not address:port`},
 		{args: "replay", want: "say what to play: telcol replay FILE..."},
 		{args: "replay --map x f.pcap", want: `replay options: map "x": want FROM=TO, two addresses`},

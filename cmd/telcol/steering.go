@@ -68,14 +68,16 @@ nothing. A group that exists stays as it is and gets what it lacks.`,
 func initOptions(e *env, cfg *collector.Config, owner string) (steering.Options, error) {
 	o := steering.Options{Root: e.steeringRoot, Name: cfg.Group, Slots: cfg.Slots}
 	for _, l := range [...]struct {
-		proto      steering.Proto
-		flag, addr string
-	}{{steering.UDP, "listen-ipfix", cfg.ListenIPFIX}, {steering.TCP, "listen-bmp", cfg.ListenBMP}} {
-		a, err := netip.ParseAddrPort(l.addr)
+		proto steering.Proto
+		addrs func() ([]netip.AddrPort, error)
+	}{{steering.UDP, cfg.IPFIXAddrs}, {steering.TCP, cfg.BMPAddrs}} {
+		addrs, err := l.addrs()
 		if err != nil {
-			return o, usagef("%s %q is not address:port, for example [::]:4739", l.flag, l.addr)
+			return o, err
 		}
-		o.Listeners = append(o.Listeners, steering.Listener{Proto: l.proto, Port: a.Port()})
+		for _, a := range addrs {
+			o.Listeners = append(o.Listeners, steering.Listener{Proto: l.proto, Port: a.Port()})
+		}
 	}
 	if owner == "" {
 		return o, nil

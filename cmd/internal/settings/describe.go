@@ -3,8 +3,12 @@ package settings
 // description is what the help says of a key.
 type description struct{ arg, help string }
 
-// argSize marks keys that are a number of bytes and take units.
-const argSize = "SIZE"
+const (
+	// argSize marks keys that are a number of bytes and take units.
+	argSize = "SIZE"
+	// argAddrs marks keys whose text is a list of addresses.
+	argAddrs = "ADDR,..."
+)
 
 // describe gives the help of a key. A test holds that every key has one and that no other is here.
 func describe(path string) description { return descriptions()[path] }
@@ -15,8 +19,8 @@ func descriptions() map[string]description {
 		"slots":         {"N", "number of workers intended; 0 takes the group's own"},
 		"group":         {"NAME", "steering group"},
 		"steering":      {"on|off", "off runs one worker alone, without a group"},
-		"listen-ipfix":  {"ADDR", "address and port for IPFIX and NetFlow v9 over UDP"},
-		"listen-bmp":    {"ADDR", "address and port for BMP over TCP"},
+		"listen-ipfix":  {argAddrs, "addresses and ports for IPFIX and NetFlow v9 over UDP"},
+		"listen-bmp":    {argAddrs, "addresses and ports for BMP over TCP"},
 		"http":          {"ADDR", "metrics and health (default 127.0.0.1, port 8080 plus the slot); off for none"},
 		"state-dir":     {"DIR", "keeps what outlives a restart; without it nothing does"},
 		"sink":          {"kafka|stdout", "where records go"},

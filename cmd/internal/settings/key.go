@@ -51,7 +51,7 @@ func newKey(path string, t reflect.Type, def reflect.Value, index []int) Key {
 	d := describe(path)
 	k := Key{
 		Path: path, Flag: flag, Env: EnvPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_")),
-		Arg: d.arg, Help: d.help, index: index, kind: kindOf(t, d.arg), List: t.Kind() == reflect.Slice,
+		Arg: d.arg, Help: d.help, index: index, kind: kindOf(t, d.arg), List: t.Kind() == reflect.Slice || d.arg == argAddrs,
 	}
 	if path != "slot" { // has none: -1 stands for not told
 		k.Default = k.kind.format(def)

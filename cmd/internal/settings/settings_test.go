@@ -119,6 +119,25 @@ func TestSourcesSpeakTheSameText(t *testing.T) {
 	}
 }
 
+func TestListOfAddresses(t *testing.T) {
+	const want = "[::]:4739,[::]:2055"
+	for name, src := range map[string]Sources{
+		"list":     {File: "x", ReadFile: func(string) ([]byte, error) { return []byte("listen-ipfix: ['[::]:4739', '[::]:2055']"), nil }},
+		"text":     {File: "x", ReadFile: func(string) ([]byte, error) { return []byte("listen-ipfix: '[::]:4739,[::]:2055'"), nil }},
+		"variable": {Environ: []string{"TELCOL_LISTEN_IPFIX=" + want}},
+	} {
+		s, err := Load(src)
+		if err != nil || s.Config.ListenIPFIX != want {
+			t.Errorf("%s: got %+v, %v", name, s, err)
+			continue
+		}
+		var b strings.Builder
+		if err := s.WriteYAML(&b); err != nil || !strings.Contains(b.String(), `listen-ipfix: ['[::]:4739', '[::]:2055']`) {
+			t.Errorf("%s: written as %s, %v", name, &b, err)
+		}
+	}
+}
+
 func TestErrorsNameTheKey(t *testing.T) {
 	for _, c := range []struct {
 		name  string
