@@ -54,7 +54,8 @@ type Message interface {
 type RouteMonitoring struct {
 	Peer
 	bgp.Update
-	Known bool // a Peer Up of the peer was seen in this session
+	Known bool         // a Peer Up of the peer was seen in this session
+	TLVs  []IndexedTLV // version 4: all but the UPDATE's and those that group indices
 }
 
 // MessageType returns TypeRouteMonitoring.

@@ -31,7 +31,8 @@ const (
 	ViewLocRIB View = iota
 	ViewAdjRIBInPost
 	ViewAdjRIBInPre
-	ViewAdjRIBOut
+	ViewAdjRIBOutPre
+	ViewAdjRIBOutPost
 )
 
 // String gives the name used in records.
@@ -43,8 +44,10 @@ func (v View) String() string {
 		return "adj-rib-in-post"
 	case ViewAdjRIBInPre:
 		return "adj-rib-in-pre"
-	case ViewAdjRIBOut:
-		return "adj-rib-out"
+	case ViewAdjRIBOutPre:
+		return "adj-rib-out-pre"
+	case ViewAdjRIBOutPost:
+		return "adj-rib-out-post"
 	}
 	return "view-" + strconv.Itoa(int(v))
 }
@@ -65,15 +68,17 @@ func (p *Peer) View() View {
 	switch {
 	case p.Type == PeerLocRIB:
 		return ViewLocRIB
+	case p.Flags&(FlagOut|FlagPostPolicy) == FlagOut|FlagPostPolicy:
+		return ViewAdjRIBOutPost
 	case p.Flags&FlagOut != 0:
-		return ViewAdjRIBOut
+		return ViewAdjRIBOutPre
 	case p.Flags&FlagPostPolicy != 0:
 		return ViewAdjRIBInPost
 	}
 	return ViewAdjRIBInPre
 }
 
-// PostPolicy reports whether the routes are those after policy. It tells the two kinds of Adj-RIB-Out apart.
+// PostPolicy reports whether the routes are those after policy.
 func (p *Peer) PostPolicy() bool { return p.Type != PeerLocRIB && p.Flags&FlagPostPolicy != 0 }
 
 // Filtered reports whether a Loc-RIB is known to be a part only (RFC 9069 section 4.2).

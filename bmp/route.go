@@ -11,7 +11,7 @@ func (s *Session) decodeRoute(version uint8, header, body []byte) (Message, erro
 	s.find(header)
 	m := &s.route
 	m.Peer, m.Known = s.peer, s.state.up
-	m.Update = bgp.Update{Outcome: bgp.OutcomeMalformed}
+	m.Update, m.TLVs = bgp.Update{Outcome: bgp.OutcomeMalformed}, m.TLVs[:0]
 	if !m.Known {
 		s.count.NoPeerUp++
 	}

@@ -160,7 +160,7 @@ func (t *peerState) params(p *Peer) bgp.Params {
 	switch p.View() {
 	case ViewLocRIB:
 		out.AddPath = t.loc
-	case ViewAdjRIBOut:
+	case ViewAdjRIBOutPre, ViewAdjRIBOutPost:
 		out.AddPath = t.out
 	default:
 		out.AddPath = t.in

@@ -136,8 +136,8 @@ func TestViews(t *testing.T) {
 	}{
 		{PeerGlobal, 0, ViewAdjRIBInPre, false, false, false},
 		{PeerGlobal, FlagIPv6 | FlagPostPolicy, ViewAdjRIBInPost, true, false, false},
-		{PeerRD, FlagOut, ViewAdjRIBOut, false, false, false},
-		{PeerLocal, FlagOut | FlagPostPolicy | FlagAS2, ViewAdjRIBOut, true, false, true},
+		{PeerRD, FlagOut, ViewAdjRIBOutPre, false, false, false},
+		{PeerLocal, FlagOut | FlagPostPolicy | FlagAS2, ViewAdjRIBOutPost, true, false, true},
 		{PeerLocRIB, 0, ViewLocRIB, false, false, false},
 		{PeerLocRIB, FlagFiltered, ViewLocRIB, false, true, false},
 		{PeerLocRIB, 0x7f, ViewLocRIB, false, false, false},

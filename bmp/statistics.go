@@ -8,7 +8,8 @@ import (
 	"github.com/telcol/telcol/bmp/bgp"
 )
 
-// Statistics is a Statistics Report (RFC 7854 section 4.8): what the router counts for one peer or one of its tables.
+// Statistics is a Statistics Report (RFC 7854 section 4.8): what the router counts for one peer or one of its tables. It may be
+// kept. When Decode returns an error with it, Stats are those in front of the fault.
 type Statistics struct {
 	Peer
 	Stats []Statistic
@@ -19,10 +20,10 @@ func (*Statistics) MessageType() MessageType { return TypeStatistics }
 
 // Statistic is one counter or gauge.
 type Statistic struct {
-	Type   uint16
+	Type   uint16 // IANA "BMP Statistics Types", see Name
 	Family Family // of those that are kept by family, else zero
-	Value  uint64 // valid when Raw is nil
-	Raw    []byte // the value, when its length is none that a number has
+	Value  uint64 // valid when Raw is nil; 32 or 64 bits on the wire
+	Raw    []byte // the value, when its length is none that a number has; nil otherwise
 }
 
 // Types of statistics that count routes, for comparison with one's own tables.
@@ -47,6 +48,33 @@ func (s *Statistic) Name() string {
 		return statNames[s.Type]
 	}
 	return "stat-" + strconv.Itoa(int(s.Type))
+}
+
+// Counts tells which RIB of the report's peer the statistic counts the routes of, all families together or Family alone; ok is
+// false for all other statistics. Types 7 and 9 are from the time when a report had no way to say whether it is about routes
+// before or after policy other than its flags.
+func (s *Statistic) Counts(p *Peer) (v View, ok bool) {
+	if s.Raw != nil {
+		return 0, false
+	}
+	switch s.Type {
+	case StatAdjRIBIn, StatAdjRIBInFamily:
+		if p.Type != PeerLocRIB && p.Flags&FlagPostPolicy != 0 {
+			return ViewAdjRIBInPost, true
+		}
+		return ViewAdjRIBInPre, true
+	case StatLocRIB, StatLocRIBFamily:
+		return ViewLocRIB, true
+	case StatAdjRIBOutPre, StatAdjRIBOutPreFamily:
+		return ViewAdjRIBOutPre, true
+	case StatAdjRIBOutPost, StatAdjRIBOutPostFamily:
+		return ViewAdjRIBOutPost, true
+	case StatAdjRIBInPre, StatAdjRIBInPreFamily:
+		return ViewAdjRIBInPre, true
+	case StatAdjRIBInPost, StatAdjRIBInPostFamily:
+		return ViewAdjRIBInPost, true
+	}
+	return 0, false
 }
 
 // IsGauge reports whether the value may fall; all others only grow. Unknown types are taken for gauges.

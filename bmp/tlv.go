@@ -12,6 +12,14 @@ type TLV struct {
 	Value []byte
 }
 
+// IndexedTLV is an information element of a version 4 Route Monitoring message. Its code points differ from draft to draft,
+// so it is not decoded.
+type IndexedTLV struct {
+	Type  uint16 // with the E bit of enterprise types
+	Index uint16 // the route of the UPDATE that it is about, from 1; 0 is all; with the G bit of groups
+	Value []byte // valid as long as the message
+}
+
 // tlvHeaderSize is type(2) length(2).
 const tlvHeaderSize = 4
 

@@ -16,7 +16,7 @@ const (
 	tlv4PDU        = 7 // the BGP message
 )
 
-// unwrapV4 finds the BGP message in the body of a version 4 Route Monitoring. All other TLVs are skipped and counted;
+// unwrapV4 finds the BGP message in the body of a version 4 Route Monitoring. All other TLVs are kept as they are and counted;
 // once the message is found, what is wrong with them does not lose it.
 func (s *Session) unwrapV4(body []byte) ([]byte, error) {
 	var pdu []byte
@@ -29,6 +29,7 @@ func (s *Session) unwrapV4(body []byte) ([]byte, error) {
 	}
 	for len(body) >= tlv4HeaderSize {
 		typ, size := binary.BigEndian.Uint16(body), int(binary.BigEndian.Uint16(body[2:]))
+		index := binary.BigEndian.Uint16(body[4:])
 		if body = body[tlv4HeaderSize:]; len(body) < size {
 			break
 		}
@@ -37,6 +38,7 @@ func (s *Session) unwrapV4(body []byte) ([]byte, error) {
 			pdu = value
 		case typ != tlv4Group:
 			s.count.UnknownTLVs++
+			s.route.TLVs = append(s.route.TLVs, IndexedTLV{Type: typ, Index: index, Value: value})
 		}
 		body = body[size:]
 	}

@@ -3,6 +3,7 @@ package bmp
 import (
 	"encoding/binary"
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -46,10 +47,23 @@ func TestVersion4(t *testing.T) {
 			if len(m.Announced) != 1 || m.Announced[0].NLRI[0].Prefix != prefix("192.0.2.0/24") {
 				t.Errorf("got %+v", m)
 			}
-			if c := s.Counters(); c.UnknownTLVs != tt.unknown || c.Trailing != tt.trailing {
-				t.Errorf("counters %+v", c)
+			if c := s.Counters(); c.UnknownTLVs != tt.unknown || c.Trailing != tt.trailing || len(m.TLVs) != int(tt.unknown) {
+				t.Errorf("tlvs %v, counters %+v", m.TLVs, c)
 			}
 		})
+	}
+}
+
+// TLVs are of their message only, and tell which route they are about.
+func TestVersion4KeepsTLVs(t *testing.T) {
+	update := updateMessage(t, "400101 00 40020a 0202 0000fbf0 0000fbf1 400304 c0000201", "18 c00002")
+	s := NewSession(Config{})
+	m := mustDecode[*RouteMonitoring](t, s, v4Message(slices.Concat(v4TLV(7, 0, update), v4TLV(5, 1, []byte("A2")))))
+	if want := []IndexedTLV{{Type: 5, Index: 1, Value: []byte("A2")}}; !reflect.DeepEqual(m.TLVs, want) {
+		t.Errorf("got %v, want %v", m.TLVs, want)
+	}
+	if m := mustDecode[*RouteMonitoring](t, s, routeMessage(t, &peer4, "", "")); len(m.TLVs) != 0 {
+		t.Errorf("tlvs %v in a message of version 3", m.TLVs)
 	}
 }
 

@@ -187,7 +187,8 @@ func appendSID(b []byte, s *SRv6SID) []byte {
 		s.TranspositionLength, s.TranspositionOffset)
 }
 
-// AppendOpen appends an OPEN with the capabilities in o, header included.
+// AppendOpen appends an OPEN with the capabilities in o, header included. What does not fit into the 255 octets of its
+// parameters is left out, the Capabilities first.
 func AppendOpen(b []byte, o *Open) []byte {
 	start := len(b)
 	b = appendHeader(b, TypeOpen)
@@ -215,6 +216,11 @@ func AppendOpen(b []byte, o *Open) []byte {
 		b = append(b, paramCapability, byte(2+4*n), 69, byte(4*n))
 		for _, e := range o.AddPath[:n] {
 			b = append(b, byte(e.Family>>16), byte(e.Family>>8), byte(e.Family), byte(e.Mode))
+		}
+	}
+	for _, c := range o.Capabilities {
+		if n := len(c.Value); len(b)-params+4+n <= 255 {
+			b = append(append(b, paramCapability, byte(2+n), c.Code, byte(n)), c.Value...)
 		}
 	}
 	b[params-1] = byte(len(b) - params)

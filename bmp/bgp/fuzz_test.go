@@ -84,18 +84,24 @@ func equalAttributes(a, b *Attributes) bool {
 // FuzzDecodeOpen checks that no input panics and that what was decoded can be written and read again.
 func FuzzDecodeOpen(f *testing.F) {
 	o := Open{AS: 70000, AS4: true, Families: allFamilies, AddPath: []AddPath{{IPv4Unicast, AddPathBoth}}}
+	o.Capabilities = []Capability{{2, []byte{}}, {9, []byte{3}}}
 	f.Add(AppendOpen(nil, &o)[HeaderSize:])
 	f.Add(unhex(f, "04 fbf0 00b4 0a000001 ff ff 0009 02 0006 4104 00011170"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		o, err := DecodeOpen(body)
-		if err != nil || len(o.Families)*8+len(o.AddPath)*6 > 200 {
+		size := len(o.Families)*8 + len(o.AddPath)*6
+		for _, c := range o.Capabilities {
+			size += 4 + len(c.Value)
+		}
+		if err != nil || size > 200 {
 			return
 		}
 		again, err := DecodeOpen(AppendOpen(nil, &o)[HeaderSize:])
 		if o.Version == 0 {
 			o.Version = 4
 		}
-		if err != nil || again.AS != o.AS && o.AS4 || !slices.Equal(again.Families, o.Families) || !slices.Equal(again.AddPath, o.AddPath) {
+		if err != nil || again.AS != o.AS && o.AS4 || !slices.Equal(again.Families, o.Families) || !slices.Equal(again.AddPath, o.AddPath) ||
+			!reflect.DeepEqual(again.Capabilities, o.Capabilities) {
 			t.Fatalf("got %+v, %v; want %+v", again, err, o)
 		}
 	})

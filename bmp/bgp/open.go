@@ -1,9 +1,11 @@
 package bgp
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"strconv"
 )
 
 // AddPathMode is the send/receive field of the ADD-PATH capability (RFC 7911 section 4).
@@ -22,15 +24,46 @@ type AddPath struct {
 	Mode   AddPathMode
 }
 
-// Open is a BGP OPEN message (RFC 4271 section 4.2) with the capabilities that decide how UPDATEs are read.
+// Open is a BGP OPEN message (RFC 4271 section 4.2) with its capabilities (RFC 5492). It keeps nothing of its input.
 type Open struct {
-	ID       netip.Addr // BGP identifier
-	AS       uint32     // from the four-octet AS capability when present
-	HoldTime uint16     // seconds
-	Version  uint8
-	AS4      bool // the four-octet AS capability (RFC 6793) was there
-	Families []Family
-	AddPath  []AddPath
+	ID           netip.Addr // BGP identifier
+	AS           uint32     // from the four-octet AS capability when present
+	HoldTime     uint16     // seconds
+	Version      uint8
+	AS4          bool         // the four-octet AS capability (RFC 6793) was there
+	Families     []Family     // of the multiprotocol capabilities (RFC 4760), in their order
+	AddPath      []AddPath    // of the ADD-PATH capability (RFC 7911)
+	Capabilities []Capability // all others, as received and in their order
+}
+
+// Capability is a capability that says nothing about how UPDATEs are read, or that could not be decoded.
+type Capability struct {
+	Code  uint8 // IANA "Capability Codes"
+	Value []byte
+}
+
+// Name gives a short name of the capability, "capability-N" where there is none.
+func (c *Capability) Name() string {
+	if name := capabilityNames[c.Code]; name != "" {
+		return name
+	}
+	return "capability-" + strconv.Itoa(int(c.Code))
+}
+
+var capabilityNames = map[uint8]string{
+	capMultiprotocol: "multiprotocol",
+	2:                "route-refresh",
+	5:                "extended-next-hop",
+	6:                "extended-message",
+	8:                "multiple-labels",
+	9:                "role",
+	64:               "graceful-restart",
+	capAS4:           "four-octet-as",
+	capAddPath:       "add-path",
+	70:               "enhanced-route-refresh",
+	71:               "long-lived-graceful-restart",
+	73:               "fqdn",
+	128:              "route-refresh-cisco",
 }
 
 const (
@@ -97,10 +130,15 @@ func (o *Open) decodeCapabilities(data []byte) error {
 			return fmt.Errorf("capability cut: %w", ErrOpen)
 		}
 		end := 2 + int(data[1])
-		if wantCapability(data[0], end-2) {
+		kept := wantCapability(data[0], end-2)
+		if kept {
 			if err := o.decodeCapability(data[:end:end]); err != nil {
 				bad = fmt.Errorf("capability %d: %w: %w", data[0], err, ErrOpen)
+				kept = false
 			}
+		}
+		if !kept {
+			o.Capabilities = append(o.Capabilities, Capability{Code: data[0], Value: bytes.Clone(data[2:end])})
 		}
 		data = data[end:]
 	}

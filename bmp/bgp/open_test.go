@@ -13,6 +13,9 @@ func TestOpenRoundTrip(t *testing.T) {
 		ID: netip.MustParseAddr("10.0.0.1"), AS: 4200000000, HoldTime: 180, Version: 4, AS4: true,
 		Families: []Family{IPv4Unicast, IPv6VPN},
 		AddPath:  []AddPath{{IPv4Unicast, AddPathBoth}, {IPv6Unicast, AddPathSend}},
+		Capabilities: []Capability{
+			{Code: 64, Value: []byte{0x40, 0x78}}, {Code: 2, Value: []byte{}}, {Code: 200, Value: []byte("any")},
+		},
 	}
 	typ, body, rest, err := SplitMessage(AppendOpen(nil, &want))
 	if typ != TypeOpen || len(rest) != 0 || err != nil {
@@ -20,6 +23,44 @@ func TestOpenRoundTrip(t *testing.T) {
 	}
 	if got, err := DecodeOpen(body); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v; want %+v", got, err, want)
+	}
+}
+
+// Everything that the two sides agreed on can be told to others, also what does not matter here.
+func TestOtherCapabilities(t *testing.T) {
+	body := unhex(t, "04 fbf0 00b4 0a000001 12 0210 0200 090103 4500 4103 000000 7702 abcd")
+	o, err := DecodeOpen(body)
+	if !errors.Is(err, ErrOpen) {
+		t.Errorf("error %v for a four-octet AS of three", err)
+	}
+	clear(body)
+	want := []Capability{
+		{2, []byte{}}, {9, []byte{3}}, {capAddPath, []byte{}}, {capAS4, []byte{0, 0, 0}}, {0x77, []byte{0xab, 0xcd}},
+	}
+	if !reflect.DeepEqual(o.Capabilities, want) {
+		t.Errorf("got %v, want %v", o.Capabilities, want)
+	}
+	var names []string
+	for i := range o.Capabilities {
+		names = append(names, o.Capabilities[i].Name())
+	}
+	if want := []string{"route-refresh", "role", "add-path", "four-octet-as", "capability-119"}; !slices.Equal(names, want) {
+		t.Errorf("got %v, want %v", names, want)
+	}
+}
+
+func TestAppendOpenFits(t *testing.T) {
+	o := Open{ID: netip.MustParseAddr("10.0.0.1"), AS: 1, AS4: true}
+	for range 3 {
+		o.Capabilities = append(o.Capabilities, Capability{Code: 200, Value: make([]byte, 100)})
+	}
+	_, body, _, err := SplitMessage(AppendOpen(nil, &o))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := DecodeOpen(body)
+	if err != nil || len(got.Capabilities) != 2 || !got.AS4 {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }
 

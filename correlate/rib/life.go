@@ -57,77 +57,17 @@ func (r *RIB) sourceOf(p *peer, v View, f Family) *source {
 	return s
 }
 
-// PeerUp begins a new sync of all of a peer's sources: what they told before is stale until they tell it again, End-of-RIB
-// or the timeout. Told twice for one session (PeerInfo.Session) it only renews the information.
-func (r *RIB) PeerUp(k PeerKey, info PeerInfo, now int64) {
-	r.advance(now)
-	p := r.peerOf(k)
-	if p == nil {
-		r.stats.RefusedSources++
-		return
-	}
-	again := p.up && info.Session != 0 && info.Session == p.info.Session
-	if info.AS != p.info.AS || info.LocalAS != p.info.LocalAS || info.BGPID != p.info.BGPID {
-		r.unsort(p)
-	}
-	p.info = info
-	if again {
-		return
-	}
-	p.up, p.lost, p.since = true, false, r.now
-	for _, s := range p.sources {
-		r.retire(s)
-		r.beginSync(s)
-	}
-	r.setBare(p, len(p.sources) == 0)
-}
+// PeerUp is Session.PeerUp without a session.
+func (r *RIB) PeerUp(k PeerKey, info PeerInfo, now int64) { r.Session(0).PeerUp(k, info, now) }
 
 // PeerDown makes all routes of a peer vanish at once.
-func (r *RIB) PeerDown(k PeerKey, now int64) {
-	r.advance(now)
-	p := r.peers[k.canonical()]
-	if p == nil {
-		return
-	}
-	p.up, p.lost, p.since = false, false, r.now
-	r.setBare(p, false)
-	for _, s := range p.sources {
-		r.retire(s)
-		r.sweep(s, r.now)
-		r.setState(s, Absent)
-	}
-}
+func (r *RIB) PeerDown(k PeerKey, now int64) { r.Session(0).PeerDown(k, false, now) }
 
 // EndOfRIB ends the sync of a source: what it has not told again goes.
-func (r *RIB) EndOfRIB(k PeerKey, v View, f Family, now int64) {
-	r.advance(now)
-	s := r.sourceOf(r.peerOf(k), v, f)
-	if s == nil {
-		r.stats.RefusedSources++
-		return
-	}
-	s.heard, s.peer.lost = r.now, false
-	r.sweep(s, r.now)
-	r.setState(s, Synced)
-}
+func (r *RIB) EndOfRIB(k PeerKey, v View, f Family, now int64) { r.Session(0).EndOfRIB(k, v, f, now) }
 
-// SessionLost makes all routes stale, because the BMP session has ended. They answer until the next dump replaces them or the timeout.
-func (r *RIB) SessionLost(now int64) {
-	r.advance(now)
-	for _, p := range r.peers {
-		if p.lost {
-			continue
-		}
-		p.up, p.lost, p.since = false, true, r.now
-		r.setBare(p, false)
-		for _, s := range p.sources {
-			r.retire(s)
-			if s.live > 0 || s.state != Absent {
-				r.setState(s, Stale)
-			}
-		}
-	}
-}
+// SessionLost makes all routes stale, because no BMP session is left. They answer until the next dump replaces them or the timeout.
+func (r *RIB) SessionLost(now int64) { r.Session(0).End(now) }
 
 // Clear forgets everything. The attribute references go with the following Ticks: a RIB must not be thrown away before
 // Tick has reported that nothing is left to do.

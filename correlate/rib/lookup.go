@@ -51,7 +51,7 @@ func (r *RIB) answering(vrf RD, addr netip.Addr) *table {
 		return nil
 	}
 	six := version(!addr.Is4())
-	for view := LocRIB; view < AdjRIBOut; view++ {
+	for view := LocRIB; view < AdjRIBOutPre; view++ {
 		if t := v.tables[view][six]; t != nil {
 			return t
 		}

@@ -64,7 +64,7 @@ func TestViewRules(t *testing.T) {
 		},
 		{
 			name: "Adj-RIB-Out never answers", addr: "10.0.0.1", want: NoRIB,
-			told: []told{{view: AdjRIBOut, prefix: "10.0.0.0/8"}},
+			told: []told{{view: AdjRIBOutPre, prefix: "10.0.0.0/8"}},
 		},
 		{
 			name: "VRF does not see the global table", addr: "10.0.0.1", vrf: vpn, want: NoRIB,

@@ -77,10 +77,11 @@ type SourceID uint32
 type peer struct {
 	key     PeerKey
 	info    PeerInfo
-	up      bool  // between Peer Up and Peer Down or the loss of the session
-	lost    bool  // the session was lost while the peer was in use
-	since   int64 // of the last change of up or lost
-	bare    bool  // up, nothing told yet and not given up on: its dump may be about to begin
+	up      bool   // between Peer Up and Peer Down or the loss of the session
+	lost    bool   // the session was lost while the peer was in use
+	since   int64  // of the last change of up or lost
+	session uint64 // the newest open BMP session that told it up
+	bare    bool   // up, nothing told yet and not given up on: its dump may be about to begin
 	sources []*source
 }
 
@@ -100,6 +101,7 @@ type source struct {
 	heard     int64 // RIB.now of the last route
 	live      int   // live routes, stale ones included
 	stale     int
+	owner     uint64 // the open BMP session that tells it, 0 for none
 	current   map[feedKey]uint32
 	old       []uint32 // stale feeds
 	oldSince  int64    // since when the oldest of them is stale

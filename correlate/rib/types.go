@@ -78,7 +78,8 @@ const (
 	LocRIB View = iota
 	AdjRIBInPost
 	AdjRIBInPre
-	AdjRIBOut // never answers a flow
+	AdjRIBOutPre // this and the next never answer a flow
+	AdjRIBOutPost
 	numViews
 )
 
@@ -91,8 +92,10 @@ func (v View) String() string {
 		return "adj-rib-in-post"
 	case AdjRIBInPre:
 		return "adj-rib-in-pre"
-	case AdjRIBOut:
-		return "adj-rib-out"
+	case AdjRIBOutPre:
+		return "adj-rib-out-pre"
+	case AdjRIBOutPost:
+		return "adj-rib-out-post"
 	}
 	return "view-" + strconv.Itoa(int(v))
 }

@@ -49,7 +49,7 @@ func TestStateText(t *testing.T) {
 	for want, got := range map[string]string{
 		"absent": Absent.String(), "synced": Synced.String(), "syncing": Syncing.String(), "stale": Stale.String(),
 		"loc-rib": LocRIB.String(), "adj-rib-in-post": AdjRIBInPost.String(), "adj-rib-in-pre": AdjRIBInPre.String(),
-		"adj-rib-out": AdjRIBOut.String(), "view-9": View(9).String(),
+		"adj-rib-out-pre": AdjRIBOutPre.String(), "adj-rib-out-post": AdjRIBOutPost.String(), "view-9": View(9).String(),
 	} {
 		if got != want {
 			t.Errorf("got %s, want %s", got, want)

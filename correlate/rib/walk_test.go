@@ -63,7 +63,7 @@ func TestWalkWhileRoutesChange(t *testing.T) {
 func TestPathsAndWithin(t *testing.T) {
 	r := New(NewIntern(), Options{})
 	tell(r,
-		told{view: AdjRIBOut, prefix: "10.0.0.0/8"},
+		told{view: AdjRIBOutPre, prefix: "10.0.0.0/8"},
 		told{view: AdjRIBInPre, peer: "192.0.2.2", prefix: "10.0.0.0/8"},
 		told{view: AdjRIBInPre, peer: "192.0.2.1", prefix: "10.0.0.0/8"},
 		told{view: AdjRIBInPre, peer: "192.0.2.1", prefix: "10.0.0.0/24"},
@@ -98,13 +98,13 @@ func TestPathsAndWithin(t *testing.T) {
 		"adj-rib-in-pre 10.0.0.0/24 192.0.2.1 best",
 		"adj-rib-in-pre 10.0.0.0/8 192.0.2.1 best",
 		"adj-rib-in-pre 10.0.0.0/8 192.0.2.2",
-		"adj-rib-out 10.0.0.0/8 0.0.0.0 best",
+		"adj-rib-out-pre 10.0.0.0/8 0.0.0.0 best",
 	})
 	check("within", list(r.Within(0, netip.MustParsePrefix("10.0.0.0/8"))), []string{
 		"adj-rib-in-pre 10.0.0.0/8 192.0.2.1 best",
 		"adj-rib-in-pre 10.0.0.0/8 192.0.2.2",
 		"adj-rib-in-pre 10.0.0.0/24 192.0.2.1 best",
-		"adj-rib-out 10.0.0.0/8 0.0.0.0 best",
+		"adj-rib-out-pre 10.0.0.0/8 0.0.0.0 best",
 	})
 	for range r.Paths(0, netip.MustParseAddr("10.0.0.1")) {
 		break // an early end must be heeded
