@@ -45,6 +45,8 @@ type op struct {
 	family   rib.Family      // end of RIB
 	name     string          // initiation: sysName
 	info     *rib.PeerInfo   // peer up
+
+	unmonitored bool // peer down: the router only stopped to monitor the peer
 }
 
 // full reports whether the owner should have the batch before more is added: applying it takes well under a millisecond, which is what a
@@ -69,71 +71,78 @@ func (c *Correlator) Apply(b *Batch, now int64) {
 		c.counted.DeviceQuota++
 		return
 	}
+	session := d.rib.Session(b.session)
 	for i := range b.ops {
 		o := &b.ops[i]
 		switch o.kind {
 		case opAnnounce:
-			c.announce(d, b, o)
+			c.announce(d, session, b, o)
 		case opWithdraw:
-			withdraw(d, b, o)
+			c.withdraw(d, session, b, o)
 		case opEndOfRIB:
-			d.rib.EndOfRIB(o.peer, o.view, o.family, now)
+			if !session.EndOfRIB(o.peer, o.view, o.family, now) {
+				c.counted.BMP.Superseded++
+			}
 		case opPeerUp:
-			d.rib.PeerUp(o.peer, *o.info, now)
+			session.PeerUp(o.peer, *o.info, now)
 		case opPeerDown:
-			d.rib.PeerDown(o.peer, now)
+			session.PeerDown(o.peer, o.unmonitored, now)
 		case opInitiation:
 			d.name = o.name
 		case opSessionUp:
 			d.sessions[b.session] = struct{}{}
 		case opSessionDown:
-			d.sessionDown(b.session, now)
+			delete(d.sessions, b.session)
+			session.End(now)
 		}
 	}
 }
 
-// sessionDown keeps the routes as stale when the device has no other session. A device that reconnects before the loss of the old session is
-// noticed has two for a while; the later Peer Ups renewed its tables then.
-func (d *Device) sessionDown(session uint64, now int64) {
-	delete(d.sessions, session)
-	if len(d.sessions) == 0 {
-		d.rib.SessionLost(now)
-	}
-}
-
-func (c *Correlator) announce(d *Device, b *Batch, o *op) {
+func (c *Correlator) announce(d *Device, session rib.Session, b *Batch, o *op) {
 	routes := b.nlri[o.from:o.to]
 	id := c.intern.Acquire(o.attrs.Key(), func() rib.Attrs { return ribAttrs(o.attrs) })
 	c.intern.Retain(id, len(routes)) // one reference for each route, which Announce takes over
-	var src source
+	src := source{session: session}
 	for i := range routes {
 		n := &routes[i]
-		if !d.rib.Announce(src.of(d, o, n.Family), vrfOfRoute(o, n), n.Prefix, n.PathID, n.HasPathID, id, o.time) {
+		switch s, heard := src.of(o, n.Family); {
+		case !heard:
+			c.intern.Release(id)
+			c.counted.BMP.Superseded++
+		case !d.rib.Announce(s, vrfOfRoute(o, n), n.Prefix, n.PathID, n.HasPathID, id, o.time):
 			c.counted.BMP.RoutesRefused++
 		}
 	}
 	c.intern.Release(id)
 }
 
-func withdraw(d *Device, b *Batch, o *op) {
-	var src source
+func (c *Correlator) withdraw(d *Device, session rib.Session, b *Batch, o *op) {
+	src := source{session: session}
 	for i := range b.nlri[o.from:o.to] {
 		n := &b.nlri[o.from+i]
-		d.rib.Withdraw(src.of(d, o, n.Family), vrfOfRoute(o, n), n.Prefix, n.PathID, n.HasPathID, o.time)
+		s, heard := src.of(o, n.Family)
+		if !heard {
+			c.counted.BMP.Superseded++
+			continue
+		}
+		d.rib.Withdraw(s, vrfOfRoute(o, n), n.Prefix, n.PathID, n.HasPathID, o.time)
 	}
 }
 
 // source remembers the source of the last route: the routes of one message are of one family, nearly always.
 type source struct {
-	id     rib.SourceID
-	family bgp.Family
+	session rib.Session
+	id      rib.SourceID
+	heard   bool // no newer session tells the source
+	family  bgp.Family
 }
 
-func (s *source) of(d *Device, o *op, f bgp.Family) rib.SourceID {
+func (s *source) of(o *op, f bgp.Family) (id rib.SourceID, heard bool) {
 	if f != s.family {
-		s.id, s.family = d.rib.Source(o.peer, o.view, ribFamily(f)), f
+		s.family = f
+		s.id, s.heard = s.session.Source(o.peer, o.view, ribFamily(f))
 	}
-	return s.id
+	return s.id, s.heard
 }
 
 // vrfOfRoute says which VRF a route belongs to: the route distinguisher of a VPN route, else the distinguisher of its peer, which
@@ -167,4 +176,5 @@ func (n *BMPCounters) add(m *BMPCounters) {
 	n.NotKept += m.NotKept
 	n.NoPeerUp += m.NoPeerUp
 	n.EndOfRIB += m.EndOfRIB
+	n.Superseded += m.Superseded
 }

@@ -38,6 +38,7 @@ type BMPCounters struct {
 	RoutesRefused uint64 // beyond the device's quota
 	NoPeerUp      uint64 // updates of peers that were never told up; used all the same
 	EndOfRIB      uint64
+	Superseded    uint64 // routes and End-of-RIB of an older session, about what a newer one of the same device tells
 }
 
 // Indices of Counters.Joins.

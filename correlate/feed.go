@@ -128,7 +128,9 @@ func (f *Feed) add(m bmp.Message) {
 	case *bmp.PeerUp:
 		f.batch.ops = append(f.batch.ops, op{kind: opPeerUp, peer: peerKey(&m.Peer), info: peerInfo(m)})
 	case *bmp.PeerDown:
-		f.batch.ops = append(f.batch.ops, op{kind: opPeerDown, peer: peerKey(&m.Peer)})
+		f.batch.ops = append(f.batch.ops, op{
+			kind: opPeerDown, peer: peerKey(&m.Peer), unmonitored: m.Reason == bmp.DownDeconfigured,
+		})
 	case *bmp.Initiation:
 		if m.SysName != "" {
 			f.batch.ops = append(f.batch.ops, op{kind: opInitiation, name: m.SysName})

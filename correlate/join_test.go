@@ -27,7 +27,9 @@ func prefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }
 // bench is a Correlator with a way to feed it BMP messages as a session would.
 type bench struct {
 	*Correlator
-	t testing.TB
+	t        testing.TB
+	sessions uint64
+	kept     bool // the last session is open
 }
 
 func newBench(t testing.TB) *bench {
@@ -35,14 +37,19 @@ func newBench(t testing.TB) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &bench{c, t}
+	return &bench{Correlator: c, t: t}
 }
 
-// session plays messages as one BMP session of a device and applies all batches. The session ends with it unless keep is set.
+// session plays messages as one BMP session of a device and applies all batches. The session ends with it unless keep is set;
+// then the next call goes on with it.
 func (b *bench) session(device netip.Addr, keep bool, messages ...[]byte) error {
 	b.t.Helper()
 	out := make(chan *Batch)
-	feed := NewFeed(device, FeedConfig{Session: uint64(len(messages)) + 1, Now: func() int64 { return testNow }}, out)
+	if !b.kept {
+		b.sessions++
+	}
+	b.kept = keep
+	feed := NewFeed(device, FeedConfig{Session: b.sessions, Now: func() int64 { return testNow }}, out)
 	near, far := net.Pipe()
 	ended := make(chan error, 1)
 	go func() { ended <- feed.Run(far) }()
@@ -241,7 +248,7 @@ func TestJoin(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := (&bench{b.Correlator, t}).join(device1, tt.flow)
+			r := (&bench{Correlator: b.Correlator, t: t}).join(device1, tt.flow)
 			if r.Src.Join != tt.src || r.Dst.Join != tt.dst {
 				t.Errorf("join %v and %v, want %v and %v", r.Src.Join, r.Dst.Join, tt.src, tt.dst)
 			}
@@ -291,7 +298,6 @@ func TestRIBState(t *testing.T) {
 	if got := state(); got != RIBSynced {
 		t.Errorf("after End-of-RIB: %v", got)
 	}
-	b.devices[device1].sessions = map[uint64]struct{}{} // those of this test that were kept open
 	b.session(device1, false, announce)
 	if got := state(); got != RIBStale {
 		t.Errorf("after the loss of the session: %v", got)
