@@ -15,6 +15,9 @@ type Topic struct {
 	Name string
 	// Headers are sent with every record of the topic; the slice is shared and must not change.
 	Headers []Header
+	// Limit gives the topic memory of its own, for Offer: its records neither displace those of others nor are displaced, and beyond the
+	// limit they are not taken. Zero shares BufferBytes with the others.
+	Limit int64
 }
 
 // Header is one Kafka record header.

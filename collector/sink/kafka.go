@@ -33,7 +33,7 @@ type Kafka struct {
 	mu       sync.Mutex
 	lanes    []*lane
 	free     freeList
-	held     int64  // bytes charged for all items in lanes
+	held     int64  // bytes charged for all items in lanes without a limit
 	seq      uint64 // of the last item that was put into a line
 	closed   bool   // takes no more
 	status   Status
@@ -51,6 +51,10 @@ type lane struct {
 	away int64 // bytes with the client
 	sent int   // records with the client
 	open bool  // the topic is there and takes records
+
+	limit int64         // Topic.Limit
+	held  int64         // bytes charged for all items, when there is a limit
+	room  chan struct{} // closed when there is room again; nil when nobody waits
 }
 
 // fits reports whether an item may go to the client. A lone one always may, however large it is.
@@ -64,7 +68,7 @@ func NewKafka(cfg KafkaConfig) (*Kafka, error) {
 	}
 	s := &Kafka{cfg: cfg, window: cfg.window(), wake: make(chan struct{}, 1), check: make(chan struct{}, 1)}
 	for _, t := range cfg.Topics {
-		l := &lane{sink: s, topic: t.Name, Counters: Counters{Topic: t.Name}}
+		l := &lane{sink: s, topic: t.Name, Counters: Counters{Topic: t.Name}, limit: t.Limit}
 		for _, h := range t.Headers {
 			l.headers = append(l.headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
 		}
@@ -108,6 +112,14 @@ func (s *Kafka) Send(topic int, it *Item) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.lanes[topic]
+	if l.limit > 0 {
+		if !s.offerLocked(l, it) {
+			l.took(it)
+			l.LostBy[BufferFull]++
+			s.free.put(it)
+		}
+		return
+	}
 	l.took(it)
 	s.free.saw(len(it.Value))
 	cost := it.charge()
@@ -122,8 +134,17 @@ func (s *Kafka) Send(topic int, it *Item) {
 		s.queueLocked(l, it)
 		return
 	}
-	s.held += cost
+	l.chargeLocked(cost)
 	l.produceLocked(it)
+}
+
+// chargeLocked adds to the memory that the topic's records take.
+func (l *lane) chargeLocked(cost int64) {
+	if l.limit > 0 {
+		l.held += cost
+		return
+	}
+	l.sink.held += cost
 }
 
 // produceLocked gives an item that is charged to the client.
@@ -160,7 +181,7 @@ func (s *Kafka) reapLocked() {
 		l := it.lane
 		l.away -= it.cost
 		l.sent--
-		s.held -= it.cost
+		l.chargeLocked(-it.cost)
 		if it.err == nil {
 			delivered = true
 			l.Delivered++
@@ -174,6 +195,7 @@ func (s *Kafka) reapLocked() {
 	if delivered {
 		s.status.LastDelivery = time.Now()
 	}
+	s.tellRoomLocked()
 }
 
 // lostLocked counts a record as lost. err is told in the status when the brokers are to blame.
@@ -262,9 +284,10 @@ func (s *Kafka) end() {
 	s.closed = true
 	for _, l := range s.lanes {
 		l.LostBy[Stopped] += uint64(l.line.n)
-		s.held -= l.line.bytes
+		l.chargeLocked(-l.line.bytes)
 		l.line = line{}
 	}
+	s.tellRoomLocked()
 	s.mu.Unlock()
 
 	s.stop()
@@ -289,7 +312,7 @@ func (s *Kafka) end() {
 func (s *Kafka) writeOffLocked() {
 	for _, l := range s.lanes {
 		l.LostBy[Stopped] += uint64(l.sent)
-		s.held -= l.away
+		l.chargeLocked(-l.away)
 		l.sent, l.away = 0, 0
 	}
 	s.status.Err = errors.Join(s.status.Err, ErrUndelivered)

@@ -17,7 +17,12 @@ func (s *Kafka) queueLocked(l *lane, it *Item) {
 		s.free.put(it)
 		return
 	}
-	s.held += it.cost
+	s.pushLocked(l, it)
+}
+
+// pushLocked puts an item for which there is room at the end of its line.
+func (s *Kafka) pushLocked(l *lane, it *Item) {
+	l.chargeLocked(it.cost)
 	s.seq++
 	it.seq, it.lane = s.seq, l
 	l.line.push(it)
@@ -26,13 +31,13 @@ func (s *Kafka) queueLocked(l *lane, it *Item) {
 	}
 }
 
-// makeRoom drops the oldest waiting records of all lines until cost fits, and reports whether it does. Here a spool on disk takes over
+// makeRoom drops the oldest waiting records of all lines that share memory until cost fits, and reports whether it does. Here a spool on disk takes over
 // what is dropped, once there is one.
 func (s *Kafka) makeRoom(cost int64) bool {
 	for s.held+cost > s.cfg.BufferBytes {
 		var oldest *lane
 		for _, l := range s.lanes {
-			if l.line.n > 0 && (oldest == nil || l.line.head.seq < oldest.line.head.seq) {
+			if l.limit == 0 && l.line.n > 0 && (oldest == nil || l.line.head.seq < oldest.line.head.seq) {
 				oldest = l
 			}
 		}
@@ -108,10 +113,10 @@ func (s *Kafka) moveLocked() (more bool) {
 	return more
 }
 
-// stuckLocked reports whether a line waits for items that the client has.
+// stuckLocked reports whether a line, or a caller of Room, waits for items that the client has.
 func (s *Kafka) stuckLocked() bool {
 	for _, l := range s.lanes {
-		if l.open && l.line.n > 0 {
+		if l.open && l.line.n > 0 || l.room != nil {
 			return true
 		}
 	}

@@ -13,6 +13,15 @@ type StdoutConfig struct {
 	Topics      []string      // names for the counters; Send names them by their index
 	FlushEvery  time.Duration // a line waits no longer than this for others, default 100 ms
 	BufferBytes int64         // memory for lines that the output does not take, default 64 MiB. Beyond it new records are lost and counted
+	Limits      []int64       // memory of topics that have their own, as Topic.Limit; the index is the topic's
+}
+
+// limit is the memory that a topic has of its own, or 0.
+func (c *StdoutConfig) limit(topic int) int64 {
+	if topic < len(c.Limits) {
+		return c.Limits[topic]
+	}
+	return 0
 }
 
 const (
@@ -46,6 +55,7 @@ type lines struct {
 	text  []byte
 	count []uint64 // by topic
 	bytes []uint64 // by topic, without the newlines
+	apart int64    // octets of text that are of topics with a limit
 }
 
 func newLines(topics int) lines {
@@ -58,6 +68,7 @@ func (l *lines) reset() {
 	}
 	clear(l.count)
 	clear(l.bytes)
+	l.apart = 0
 }
 
 // NewStdout makes a sink that writes to w, which is for it alone until Close.
@@ -97,22 +108,44 @@ func (s *Stdout) Send(topic int, it *Item) {
 	defer s.mu.Unlock()
 	c := &s.topics[topic]
 	c.took(it)
-	s.free.saw(len(it.Value))
-	it.charge()
 	switch {
 	case s.closed:
 		c.LostBy[Stopped]++
-	case int64(len(s.lines.text)+len(s.writing.text)+len(it.Value)) > s.cfg.BufferBytes:
+	case !s.fitsLocked(topic, it):
 		c.LostBy[BufferFull]++
 	default:
-		s.lines.text = append(append(s.lines.text, it.Value...), '\n')
-		s.lines.count[topic]++
-		s.lines.bytes[topic] += uint64(len(it.Key) + len(it.Value))
-		c.Waiting++
-		if len(s.lines.text) >= chunkSize {
-			s.wakeWriter()
-		}
+		s.takeLocked(topic, it)
 	}
+	s.putLocked(it)
+}
+
+// fitsLocked reports whether there is memory for an item's line.
+func (s *Stdout) fitsLocked(topic int, it *Item) bool {
+	if limit := s.cfg.limit(topic); limit > 0 {
+		held := int64(s.lines.bytes[topic] + s.writing.bytes[topic])
+		return held == 0 || held+int64(len(it.Key)+len(it.Value)) <= limit
+	}
+	shared := int64(len(s.lines.text)+len(s.writing.text)) - s.lines.apart - s.writing.apart
+	return shared+int64(len(it.Value)) <= s.cfg.BufferBytes
+}
+
+// takeLocked adds an item's line to those to be written.
+func (s *Stdout) takeLocked(topic int, it *Item) {
+	s.lines.text = append(append(s.lines.text, it.Value...), '\n')
+	s.lines.count[topic]++
+	s.lines.bytes[topic] += uint64(len(it.Key) + len(it.Value))
+	if s.cfg.limit(topic) > 0 {
+		s.lines.apart += int64(len(it.Value) + 1)
+	}
+	s.topics[topic].Waiting++
+	if len(s.lines.text) >= chunkSize {
+		s.wakeWriter()
+	}
+}
+
+func (s *Stdout) putLocked(it *Item) {
+	s.free.saw(len(it.Value))
+	it.charge()
 	s.free.put(it)
 }
 
