@@ -59,6 +59,7 @@ func (w *Worker) WaitReady(t testing.TB) {
 }
 
 // Metric reads one metric; labels are names and values in turn, and what differs in labels not named is added up.
+// A metric that is not there at all fails the test.
 func (w *Worker) Metric(t testing.TB, name string, labels ...string) float64 {
 	t.Helper()
 	body, _, err := Get("http://" + w.HTTP + "/metrics")
@@ -69,6 +70,9 @@ func (w *Worker) Metric(t testing.TB, name string, labels ...string) float64 {
 	families, err := parser.TextToMetricFamilies(strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if families[name] == nil {
+		t.Fatalf("the worker has no metric %s", name)
 	}
 	var sum float64
 	for _, m := range families[name].GetMetric() {
@@ -94,6 +98,6 @@ func (w *Worker) Lines(t testing.TB) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole := b[:strings.LastIndexByte(string(b), '\n')+1]
-	return strings.Split(strings.TrimSuffix(string(whole), "\n"), "\n")
+	text := string(b)
+	return slices.Collect(strings.Lines(text[:strings.LastIndexByte(text, '\n')+1]))
 }
