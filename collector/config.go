@@ -37,6 +37,7 @@ type Config struct {
 	Intake      IntakeConfig  `yaml:"intake"`
 	BMP         BMPConfig     `yaml:"bmp"`
 	IPFIX       IPFIXConfig   `yaml:"ipfix"`
+	Join        JoinConfig    `yaml:"join"`
 }
 
 // KafkaConfig says where and how records are produced.
@@ -65,11 +66,24 @@ type IPFIXConfig struct {
 	VRFWait time.Duration `yaml:"vrf-wait"`
 }
 
+// JoinConfig says how long flows wait for what a right join needs, and in how much memory. None is lost by it: what has waited long
+// enough, or has to make room, is joined with what is known.
+type JoinConfig struct {
+	// RIBWait is how long a flow waits for the end of its device's dump (End-of-RIB or bmp.quiet-period), default 60s; 0 joins at
+	// once with what has arrived.
+	RIBWait time.Duration `yaml:"rib-wait"`
+	// NewWait is how long the first flows of a device that was never met wait for its BMP session, default 6s; 0 is not at all. It
+	// applies where other devices speak BMP, and in the worker's first minute, when nobody can tell.
+	NewWait        time.Duration `yaml:"new-wait"`
+	HoldBytes      int           `yaml:"hold-bytes"`       // of flows that wait, per device, default 16 MiB
+	HoldTotalBytes int           `yaml:"hold-total-bytes"` // of flows that wait, all devices, default 256 MiB
+}
+
 // BMPConfig bounds what one BMP session may ask for.
 type BMPConfig struct {
 	MaxMessage   int           `yaml:"max-message"`   // bytes, default 1 MiB; a longer message ends the session
 	StaleTimeout time.Duration `yaml:"stale-timeout"` // routes of a lost session are kept this long, default 10m
-	QuietPeriod  time.Duration `yaml:"quiet-period"`  // a table without End-of-RIB counts as whole after this much silence, default 30s
+	QuietPeriod  time.Duration `yaml:"quiet-period"`  // a table without End-of-RIB counts as whole after this much silence, default 10s
 	MaxRoutes    int           `yaml:"max-routes"`    // per device, default 20 million; further ones are refused and counted
 }
 
@@ -85,8 +99,11 @@ func Default() Config {
 		},
 		Intake: IntakeConfig{ReceiveBuffer: 32 << 20, Coalesce: 5 * time.Millisecond, MaxSessions: 4096},
 		IPFIX:  IPFIXConfig{VRFWait: 5 * time.Second},
+		Join: JoinConfig{
+			RIBWait: 60 * time.Second, NewWait: 6 * time.Second, HoldBytes: 16 << 20, HoldTotalBytes: 256 << 20,
+		},
 		BMP: BMPConfig{
-			MaxMessage: 1 << 20, StaleTimeout: 10 * time.Minute, QuietPeriod: 30 * time.Second, MaxRoutes: 20_000_000,
+			MaxMessage: 1 << 20, StaleTimeout: 10 * time.Minute, QuietPeriod: 10 * time.Second, MaxRoutes: 20_000_000,
 		},
 	}
 }
@@ -140,6 +157,9 @@ func (c *Config) validateRest() error {
 		return fmt.Errorf("%w: kafka.buffer-bytes %d is too small, want at least 1 MiB", ErrConfig, c.Kafka.BufferBytes)
 	case c.BMP.MaxMessage < 4096:
 		return fmt.Errorf("%w: bmp.max-message %d is too small, want at least 4096", ErrConfig, c.BMP.MaxMessage)
+	case c.Join.HoldBytes < 1<<16 || c.Join.HoldTotalBytes < c.Join.HoldBytes:
+		return fmt.Errorf("%w: join.hold-bytes %d and join.hold-total-bytes %d: want at least 64 KiB a device and no less in all",
+			ErrConfig, c.Join.HoldBytes, c.Join.HoldTotalBytes)
 	case c.Intake.MaxSessions < 1:
 		return fmt.Errorf("%w: intake.max-sessions %d must be positive", ErrConfig, c.Intake.MaxSessions)
 	}

@@ -67,10 +67,6 @@ func newCore(cfg *Config, sink Sink, owned *ownership, state *stateDir, warn *sa
 		asks:      make(chan chan<- *snapshot),
 		enc:       record.NewEncoder(cfg.Slot),
 	}
-	wait := cfg.IPFIX.VRFWait
-	if wait == 0 {
-		wait = -1 // the correlator's zero is its default
-	}
 	var forgotten func(netip.Addr)
 	if state != nil {
 		forgotten = state.forget
@@ -78,7 +74,8 @@ func newCore(cfg *Config, sink Sink, owned *ownership, state *stateDir, warn *sa
 	var err error
 	c.corr, err = correlate.New(correlate.Config{
 		StaleTimeout: cfg.BMP.StaleTimeout, QuietPeriod: cfg.BMP.QuietPeriod, MaxRoutes: cfg.BMP.MaxRoutes,
-		VRFWait: wait, Forgotten: forgotten,
+		VRFWait: orOff(cfg.IPFIX.VRFWait), RIBWait: orOff(cfg.Join.RIBWait), NewWait: orOff(cfg.Join.NewWait),
+		HoldBytes: cfg.Join.HoldBytes, HoldTotalBytes: cfg.Join.HoldTotalBytes, Forgotten: forgotten,
 	}, c.send)
 	if err != nil {
 		return nil, err
@@ -92,6 +89,14 @@ func newCore(cfg *Config, sink Sink, owned *ownership, state *stateDir, warn *sa
 		c.free <- intake.NewBatch()
 	}
 	return c, nil
+}
+
+// orOff turns a setting whose zero means off into the correlator's, whose zero is its default.
+func orOff(d time.Duration) time.Duration {
+	if d == 0 {
+		return -1
+	}
+	return d
 }
 
 // run serves the queues until ctx ends, then what is still in them.

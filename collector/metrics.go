@@ -71,17 +71,47 @@ func (m *metrics) collectIntake(e *emitter, s *snapshot) {
 const lostHelp = "What was lost, by stage and reason: datagrams in the stages kernel and intake, messages in decode, sets in template, records in sink."
 
 func collectJoin(e *emitter, s *snapshot) {
+	q := &s.corr.Quality
 	for side, name := range [...]string{correlate.SideSrc: "src", correlate.SideDst: "dst"} {
-		for status, n := range s.corr.Joins[side] {
+		for status, n := range q.Joins[side] {
 			e.counter("telcol_join_total", "Addresses of flows looked up in the device's routes, by outcome.", n,
 				"side", name, "result", correlate.JoinStatus(status).String())
 		}
+		e.histogram("telcol_join_route_age_seconds", "Age of the routes that answered, when they did.",
+			q.AgeCount(side), q.AgeSum[side], ageBuckets(&q.Ages[side]), "side", name)
 	}
+	for state, n := range q.States {
+		e.counter("telcol_join_records_total", "Records, by the state of the tables they were joined with.", n,
+			"rib_state", correlate.RIBState(state).String())
+	}
+	e.counter("telcol_join_as_of_total", "Records joined with the routes of the time when the flow ended.", q.AsOf)
+	for why, n := range s.corr.Held {
+		if why > 0 {
+			e.counter("telcol_join_held_total", "Flows that began to wait before they were joined, by what for; none is lost.", n,
+				"for", correlate.WaitText(why))
+		}
+	}
+	for end, n := range q.Ended {
+		e.counter("telcol_join_released_total", "Flows that waited and were then joined, by how the wait ended.", n,
+			"end", correlate.HoldEndText(end))
+	}
+	e.gauge("telcol_join_waiting_flows", "Flows that wait for routes, a BMP session or options data about their VRF.", float64(s.totals.HeldFlows))
 	e.gauge("telcol_devices", "Devices known.", float64(s.totals.Devices))
 	e.gauge("telcol_devices_with_routes", "Devices that have told routes.", float64(s.totals.WithRoutes))
 	e.gauge("telcol_rib_routes", "Routes held for all devices.", float64(s.totals.Routes))
 	e.gauge("telcol_rib_peers", "BMP peers of all devices.", float64(s.totals.Peers))
 	e.gauge("telcol_rib_attribute_sets", "Distinct path attribute sets held.", float64(s.totals.AttrSets))
+}
+
+// ageBuckets sums up the buckets of an age, as a histogram wants them.
+func ageBuckets(ages *[correlate.AgeBuckets]uint64) map[float64]uint64 {
+	buckets := make(map[float64]uint64, len(ages)-1)
+	var sum uint64
+	for i, n := range ages[:len(ages)-1] {
+		sum += n
+		buckets[correlate.AgeBound(i)] = sum
+	}
+	return buckets
 }
 
 func collectBMP(e *emitter, s *snapshot) {
@@ -168,12 +198,6 @@ func collectIPFIX(e *emitter, s *snapshot) {
 	e.counter("telcol_ipfix_held_sets_total", held, n.HeldSets, "result", "held")
 	e.counter("telcol_ipfix_held_sets_total", held, n.ReleasedSets, "result", "decoded")
 	e.gauge("telcol_ipfix_held_bytes", "Data that waits for its template.", float64(s.totals.HeldBytes))
-	const waited = "Flows that waited for options data about their VRF, by how the wait ended; all were joined."
-	e.counter("telcol_join_held_total", waited, s.corr.Hold.Held, "result", "held")
-	e.counter("telcol_join_held_total", waited, s.corr.Hold.Known, "result", "known")
-	e.counter("telcol_join_held_total", waited, s.corr.Hold.TimedOut, "result", "timeout")
-	e.counter("telcol_join_held_total", waited, s.corr.Hold.Full, "result", "no-room")
-	e.gauge("telcol_join_waiting_flows", "Flows that wait for options data about their VRF.", float64(s.totals.HeldFlows))
 	const sequence = "Sequence numbers of exporters: data records (IPFIX) or messages (NetFlow v9)."
 	e.counter("telcol_ipfix_sequence_total", sequence, n.SequenceLost, "result", "lost")
 	e.counter("telcol_ipfix_sequence_total", sequence, n.SequenceLate, "result", "late")
@@ -223,8 +247,19 @@ func (e *emitter) gauge(name, help string, value float64, labels ...string) {
 	e.emit(name, help, prometheus.GaugeValue, value, labels)
 }
 
+// histogram takes cumulative buckets by their upper bound.
+func (e *emitter) histogram(name, help string, count uint64, sum float64, buckets map[float64]uint64, labels ...string) {
+	desc, values := e.describe(name, help, labels)
+	e.ch <- prometheus.MustNewConstHistogram(desc, count, sum, buckets, values...)
+}
+
 // emit takes labels as name, value, name, value. Metrics of one name share the help text of the first.
 func (e *emitter) emit(name, help string, t prometheus.ValueType, value float64, labels []string) {
+	desc, values := e.describe(name, help, labels)
+	e.ch <- prometheus.MustNewConstMetric(desc, t, value, values...)
+}
+
+func (e *emitter) describe(name, help string, labels []string) (*prometheus.Desc, []string) {
 	if e.help == nil {
 		e.help = make(map[string]string)
 	}
@@ -237,7 +272,7 @@ func (e *emitter) emit(name, help string, t prometheus.ValueType, value float64,
 	for i := 0; i+1 < len(labels); i += 2 {
 		names, values = append(names, labels[i]), append(values, labels[i+1])
 	}
-	e.ch <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, names, e.constant), t, value, values...)
+	return prometheus.NewDesc(name, help, names, e.constant), values
 }
 
 func boolValue(b bool) float64 {

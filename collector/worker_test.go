@@ -41,6 +41,7 @@ func startTest(t *testing.T, change func(*Config)) *running {
 	cfg := Default()
 	cfg.Slot, cfg.Steering, cfg.Sink = 0, false, SinkStdout
 	cfg.ListenIPFIX, cfg.ListenBMP, cfg.HTTP = freeUDP(t), freeTCP(t), freeTCP(t)
+	cfg.Join.NewWait = 0 // most tests are about flows alone
 	if change != nil {
 		change(&cfg)
 	}
@@ -372,6 +373,7 @@ func TestForeignDevice(t *testing.T) {
 // TestPanicCostsOneMessage shows that a fault in the decoding of a message is counted and the worker goes on.
 func TestPanicCostsOneMessage(t *testing.T) {
 	w := newWorker(Default(), Env{Stdout: io.Discard, Log: slog.New(slog.DiscardHandler)})
+	w.cfg.Join.NewWait = 0
 	c, err := newCore(&w.cfg, nil, nil, nil, w.warn) // without a sink, each record panics
 	if err != nil {
 		t.Fatal(err)

@@ -88,9 +88,13 @@ func (c *Correlator) Apply(b *Batch, now int64) {
 		case opPeerDown:
 			session.PeerDown(o.peer, o.unmonitored, now)
 		case opInitiation:
-			d.name = o.name
+			if d.name != o.name {
+				d.name = o.name
+				d.ownChanges++
+			}
 		case opSessionUp:
 			d.sessions[b.session] = struct{}{}
+			c.sessionUp(d, now)
 		case opSessionDown:
 			delete(d.sessions, b.session)
 			session.End(now)

@@ -22,7 +22,13 @@ type Config struct {
 
 	// VRFWait is how long a flow waits for options data that say what its VRF id means, default 5 s; negative: not at all.
 	VRFWait time.Duration
-	// HoldBytes and HoldTotalBytes bound the flows that wait, per device and in all; defaults 4 MiB and 256 MiB.
+	// RIBWait is how long a flow waits for the dump of its device's tables, or for the session of a device that had one when its
+	// state was saved; default 60 s; negative: no flow waits for routes.
+	RIBWait time.Duration
+	// NewWait is how long the first flows of a device that nothing is known of wait for it to open a BMP session, default 6 s; negative:
+	// not at all. It applies while BMP is in use on this worker, and in the first minute, when nobody can tell.
+	NewWait time.Duration
+	// HoldBytes and HoldTotalBytes bound the flows that wait, per device and in all; defaults 16 MiB and 256 MiB.
 	HoldBytes, HoldTotalBytes int
 
 	Elements []ipfix.Element // enterprise elements beyond the registry
@@ -49,8 +55,11 @@ type Correlator struct {
 	gone    ipfix.Counters
 	counted Counters
 
-	heldBytes int // of all devices
-	saveNext  int // in order
+	waiting   []*Device // with held flows; a device that has left may still be there
+	heldBytes int       // of all devices
+	began     int64     // when the first device was met
+	bmpSeen   bool      // a device has or had a BMP session
+	saveNext  int       // in order
 	state     []byte
 	emit      func(*Record)
 
@@ -64,7 +73,7 @@ func (c *Config) setDefaults() {
 	for _, n := range [...]struct {
 		field *int
 		value int
-	}{{&c.MaxDevices, 1 << 16}, {&c.HoldBytes, 4 << 20}, {&c.HoldTotalBytes, 256 << 20}} {
+	}{{&c.MaxDevices, 1 << 16}, {&c.HoldBytes, 16 << 20}, {&c.HoldTotalBytes, 256 << 20}} {
 		if *n.field == 0 {
 			*n.field = n.value
 		}
@@ -72,8 +81,16 @@ func (c *Config) setDefaults() {
 	if c.IdleTimeout == 0 {
 		c.IdleTimeout = 25 * time.Hour
 	}
-	if c.VRFWait == 0 {
-		c.VRFWait = 5 * time.Second
+	for _, d := range [...]struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&c.VRFWait, 5 * time.Second}, {&c.RIBWait, 60 * time.Second}, {&c.NewWait, 6 * time.Second},
+		{&c.QuietPeriod, 5 * time.Second},
+	} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
 	}
 }
 
@@ -114,7 +131,7 @@ func (c *Correlator) Message(src netip.Addr, msg []byte, received int64) error {
 	if err != nil {
 		c.counted.Malformed++
 	}
-	c.releaseKnown(d)
+	c.review(d, received, releaseSlice)
 	return err
 }
 
@@ -135,7 +152,7 @@ const versionOther = 0xffff
 func (c *Correlator) Flow(f *ipfix.Flow) {
 	var p vrfPlan
 	planVRF(f, &p)
-	if !p.used.known && p.used.named && c.holdFlow(c.device, f, &p) {
+	if c.holdFlow(c.device, f, &p) {
 		return
 	}
 	c.join(c.device, f, &p)
@@ -146,8 +163,7 @@ func (c *Correlator) join(d *Device, f *ipfix.Flow, p *vrfPlan) {
 	r := &c.rec
 	r.Flow = f
 	d.joinFlow(f, p, r)
-	c.counted.Joins[SideSrc][r.Src.Join]++
-	c.counted.Joins[SideDst][r.Dst.Join]++
+	d.quality.count(r, p, r.Received)
 	c.emit(r)
 }
 
@@ -159,6 +175,7 @@ func (c *Correlator) deviceOf(src netip.Addr, now int64) *Device {
 			return nil
 		}
 		d = c.newDevice(src, now)
+		c.newcomer(d, false, now)
 		c.add(d)
 	}
 	d.seen = now
@@ -173,6 +190,7 @@ func (c *Correlator) add(d *Device) {
 // Tick lets time pass for some of the devices, so that a round over all of them takes about a second of calls a tenth of a second
 // apart, however many there are. budget is the number of dead routes it may look at.
 func (c *Correlator) Tick(now int64, budget int) {
+	c.reviewAll(now)
 	for range len(c.order)/10 + 1 {
 		if c.next >= len(c.order) {
 			c.next = 0
@@ -187,7 +205,6 @@ func (c *Correlator) Tick(now int64, budget int) {
 // tickDevice reports whether the device still has its place in the order.
 func (c *Correlator) tickDevice(d *Device, now int64, budget int) bool {
 	more := d.rib.Tick(now, budget)
-	c.releaseOld(d, now)
 	if d.session != nil {
 		d.session.Expire(now)
 	}
@@ -211,6 +228,7 @@ func (c *Correlator) forget(d *Device) {
 	}
 	delete(c.devices, d.addr)
 	c.gone.Add(&d.session.Counters)
+	c.counted.Quality.add(&d.quality.Quality)
 	d.session, d.leaving = nil, true
 	d.rib.Clear()
 }
@@ -225,6 +243,7 @@ func (c *Correlator) Counters() Counters {
 	n.IPFIX = c.gone
 	for _, d := range c.devices {
 		n.IPFIX.Add(&d.session.Counters)
+		n.Quality.add(&d.quality.Quality)
 	}
 	return n
 }

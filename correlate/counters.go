@@ -6,26 +6,24 @@ import (
 
 // Counters count what the correlator did since it was made, devices that have left included.
 type Counters struct {
-	Joins [2][numJoinStatus]uint64 // by side (SideSrc, SideDst) and JoinStatus
-	IPFIX ipfix.Counters           // of all devices
+	Quality Quality        // of the joins of all devices
+	IPFIX   ipfix.Counters // of all devices
 
 	VersionUnknown map[uint16]uint64 // messages of versions that are not decoded
 	TooShort       uint64            // datagrams without a version
 	DeviceQuota    uint64            // messages of devices beyond Config.MaxDevices
 	Malformed      uint64            // messages that ended in an error; records before the error were kept
 
-	BMP  BMPCounters
-	Hold HoldCounters
+	Held [numWaits]uint64 // flows that began to wait, by what for (WaitText gives its name); how it ended is in Quality
+
+	BMP BMPCounters
 }
 
-// HoldCounters count the flows that waited for the meaning of their VRF id, by how the wait ended. None is lost.
-type HoldCounters struct {
-	Held     uint64 // began to wait
-	Known    uint64 // the options came
-	TimedOut uint64 // they did not
-	Full     uint64 // made room for newer ones
-	Ended    uint64 // the worker ended
-}
+// WaitText names an index of Counters.Held.
+func WaitText(i int) string { return wait(i).String() }
+
+// HoldEndText names an index of Quality.Ended.
+func HoldEndText(i int) string { return holdEnd(i).String() }
 
 // BMPCounters count what BMP sessions told.
 type BMPCounters struct {
@@ -41,7 +39,7 @@ type BMPCounters struct {
 	Superseded    uint64 // routes and End-of-RIB of an older session, about what a newer one of the same device tells
 }
 
-// Indices of Counters.Joins.
+// Indices of Quality.Joins.
 const (
 	SideSrc = 0
 	SideDst = 1
@@ -56,5 +54,5 @@ type Totals struct {
 	Routes      int
 	AttrSets    int
 	HeldBytes   int // data that waits for its template
-	HeldFlows   int // flows that wait for the meaning of their VRF id
+	HeldFlows   int // flows that wait: for routes, a session or the meaning of their VRF id
 }

@@ -17,9 +17,16 @@ type Device struct {
 	sessions map[uint64]struct{} // open BMP sessions, by Feed
 	seen     int64               // Unix nanoseconds of the last datagram or BMP message
 	hold     hold
+	quality  quality
 	leaving  bool // forgotten, the routes are being given back
 
-	savedChanges uint64 // of session, when its state was last saved
+	speaks       bool  // has, or had when its state was saved, a BMP session
+	awaited      bool  // see expecting
+	awaitedUntil int64 // Unix nanoseconds
+	ribGaveUp    bool  // a wait for routes was in vain: nothing waits for them until the tables have settled or a session opens
+
+	ownChanges   uint64 // of what is saved beside the session's
+	savedChanges uint64 // when its state was last saved
 	savedAt      int64
 }
 

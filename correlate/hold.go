@@ -6,53 +6,68 @@ import (
 	"github.com/telcol/telcol/ipfix"
 )
 
-// hold keeps the flows of a device whose VRF is not known yet. After a start, or when a device numbers its VRFs anew, data comes
-// before the options that say what its VRF ids mean; joined at once, all of it would be told as unknown-vrf. A flow waits for the options
-// no longer than Config.VRFWait, and no longer than there is room: then it is joined with what is known. It is never dropped.
+// hold keeps the flows of a device that would be joined wrongly now and rightly a little later: see wait. It is never the reason
+// that a flow is lost: when there is no room for another one the oldest is joined with what is known.
 type hold struct {
 	flows []heldFlow // in the order of arrival
 	bytes int
-	// options is the count of options records when the flows were last looked at.
-	options uint64
+	due   int64 // the earliest time at which one of them has waited long enough
+
+	// What the flows were last judged by. While none of it changes, they wait on.
+	options   uint64 // count of options records
+	epoch     uint64 // of the RIB
+	expecting bool
+
+	// ready reports that some of the flows could go and were too many for one slice. Until all of those are out, later flows of the device
+	// queue behind them.
+	ready bool
+
 	// gaveUp holds the VRF ids for which a wait ended in vain: their later flows do not wait.
 	gaveUp map[vrfID]struct{}
 }
-
-// vrfID is a VRF id in its observation domain.
-type vrfID struct{ domain, id uint32 }
 
 type heldFlow struct {
 	flow     *ipfix.Flow
 	exporter netip.Addr
 	received int64
 	until    int64
+	why      wait
 }
 
-// maxGaveUp bounds the ids remembered per device; they come from the wire. When it is reached all are forgotten and may cause
-// one more wait each.
-const maxGaveUp = 4096
+// releaseSlice is how many held flows are joined before the owner turns to other work: about as many as a tenth of a second brings.
+const releaseSlice = 4096
 
-// missingVRF gives the VRF id that a flow's join waits for, if there is one.
-func missingVRF(p *vrfPlan, f *ipfix.Flow) (vrfID, bool) {
-	switch {
-	case p.used.known:
-		return vrfID{}, false
-	case p.used == p.ingress:
-		return vrfID{f.Domain, f.IngressVRF}, true
-	}
-	return vrfID{f.Domain, f.EgressVRF}, true
-}
-
-// holdFlow keeps a flow if options data could still tell its VRF, and reports whether it did.
+// holdFlow keeps a flow that has something to wait for, and reports whether it did.
 func (c *Correlator) holdFlow(d *Device, f *ipfix.Flow, p *vrfPlan) bool {
-	id, missing := missingVRF(p, f)
-	if !missing || c.cfg.VRFWait <= 0 {
-		return false
-	}
-	if _, vain := d.hold.gaveUp[id]; vain {
-		return false
+	now := c.rec.Received
+	why := c.waitsFor(d, f, p, now)
+	if why == waitNone {
+		if !d.hold.ready {
+			return false
+		}
+		why = waitTurn
 	}
 	size := f.Size()
+	if !c.makeRoom(d, size) {
+		return false
+	}
+	h := &d.hold
+	if len(h.flows) == 0 {
+		h.options, h.epoch, h.expecting = d.session.OptionsRecords, d.rib.Epoch(), d.expecting(now)
+		h.due = now + c.patience(d, why)
+		c.waiting = append(c.waiting, d)
+	}
+	until := now + c.patience(d, why)
+	h.due = min(h.due, until)
+	h.flows = append(h.flows, heldFlow{flow: f.Clone(), exporter: c.rec.Exporter, received: now, until: until, why: why})
+	h.bytes += size
+	c.heldBytes += size
+	c.counted.Held[why]++
+	return true
+}
+
+// makeRoom releases the oldest flows of the device until there is room for another one, and reports whether there is.
+func (c *Correlator) makeRoom(d *Device, size int) bool {
 	if size > c.cfg.HoldBytes {
 		return false
 	}
@@ -60,77 +75,73 @@ func (c *Correlator) holdFlow(d *Device, f *ipfix.Flow, p *vrfPlan) bool {
 		if len(d.hold.flows) == 0 {
 			return false // other devices have all the room
 		}
-		c.counted.Hold.Full++
-		c.releaseFirst(d)
+		held := d.hold.flows[0]
+		d.hold.flows[0] = heldFlow{}
+		d.hold.flows = d.hold.flows[1:]
+		c.release(d, &held, endFull)
 	}
-	d.hold.flows = append(d.hold.flows, heldFlow{
-		flow: f.Clone(), exporter: c.rec.Exporter, received: c.rec.Received, until: c.rec.Received + int64(c.cfg.VRFWait),
-	})
-	d.hold.bytes += size
-	c.heldBytes += size
-	c.counted.Hold.Held++
 	return true
 }
 
-// releaseKnown joins the held flows whose VRF has become known. It does nothing while the device has told no further options.
-func (c *Correlator) releaseKnown(d *Device) {
+// review joins those held flows of a device that have nothing to wait for any more or have waited long enough, in order, and no more
+// than budget of them. It reports how many. It does nothing while what they wait for has not changed.
+func (c *Correlator) review(d *Device, now int64, budget int) int {
 	h := &d.hold
-	if len(h.flows) == 0 || h.options == d.session.OptionsRecords {
-		return
+	options, epoch, expecting := d.session.OptionsRecords, d.rib.Epoch(), d.expecting(now)
+	if len(h.flows) == 0 || !h.ready && now < h.due && options == h.options && epoch == h.epoch && expecting == h.expecting {
+		return 0
 	}
-	h.options = d.session.OptionsRecords
-	kept := h.flows[:0]
-	for _, held := range h.flows {
-		var p vrfPlan
-		planVRF(held.flow, &p)
-		if _, missing := missingVRF(&p, held.flow); missing {
-			kept = append(kept, held)
+	h.options, h.epoch, h.expecting = options, epoch, expecting
+	h.ready = false
+	h.due = noDue
+	flows, kept, done := h.flows, h.flows[:0], 0
+	for i := range flows {
+		held := &flows[i]
+		end, over := c.judge(d, held, now)
+		if over && done == budget {
+			h.ready = true
+			kept = append(kept, flows[i:]...)
+			break
+		}
+		if over {
+			done++
+			c.release(d, held, end)
 			continue
 		}
-		c.counted.Hold.Known++
-		c.release(d, &held)
+		h.due = min(h.due, held.until)
+		kept = append(kept, *held)
 	}
-	clear(h.flows[len(kept):])
+	clear(flows[len(kept):])
 	h.flows = kept
+	return done
 }
 
-// releaseOld joins the held flows that have waited long enough, and remembers that it was in vain.
-func (c *Correlator) releaseOld(d *Device, now int64) {
-	for len(d.hold.flows) > 0 && d.hold.flows[0].until <= now {
-		c.counted.Hold.TimedOut++
-		d.hold.giveUp(d.hold.flows[0].flow)
-		c.releaseFirst(d)
-	}
-}
+const noDue = int64(1<<63 - 1)
 
-func (h *hold) giveUp(f *ipfix.Flow) {
+// judge tells whether the wait of a held flow is over, and how it ended.
+func (c *Correlator) judge(d *Device, held *heldFlow, now int64) (holdEnd, bool) {
 	var p vrfPlan
-	planVRF(f, &p)
-	id, missing := missingVRF(&p, f)
-	if !missing {
-		return
+	planVRF(held.flow, &p)
+	why := c.waitsFor(d, held.flow, &p, now)
+	if why == waitNone {
+		return endKnown, true
 	}
-	if len(h.gaveUp) >= maxGaveUp {
-		clear(h.gaveUp)
+	if why != held.why {
+		held.why, held.until = why, held.received+c.patience(d, why)
 	}
-	if h.gaveUp == nil {
-		h.gaveUp = make(map[vrfID]struct{})
+	if held.until > now {
+		return 0, false
 	}
-	h.gaveUp[id] = struct{}{}
-}
-
-func (c *Correlator) releaseFirst(d *Device) {
-	held := d.hold.flows[0]
-	d.hold.flows[0] = heldFlow{}
-	d.hold.flows = d.hold.flows[1:]
-	c.release(d, &held)
+	c.giveUp(d, held.flow, &p, why)
+	return endTimedOut, true
 }
 
 // release joins a held flow with what is known by now.
-func (c *Correlator) release(d *Device, held *heldFlow) {
+func (c *Correlator) release(d *Device, held *heldFlow, end holdEnd) {
 	size := held.flow.Size()
 	d.hold.bytes -= size
 	c.heldBytes -= size
+	d.quality.Ended[end]++
 	was := c.rec
 	c.rec = Record{Device: d.addr, DeviceName: d.name, Exporter: held.exporter, Received: held.received, Flow: held.flow}
 	var p vrfPlan
@@ -139,12 +150,31 @@ func (c *Correlator) release(d *Device, held *heldFlow) {
 	c.rec = was
 }
 
-// Release joins everything held, whatever it waits for: the worker ends.
-func (c *Correlator) Release() {
-	for _, d := range c.order {
-		for len(d.hold.flows) > 0 {
-			c.counted.Hold.Ended++
-			c.releaseFirst(d)
+// reviewAll goes through the devices with held flows, and begins with another one each time.
+func (c *Correlator) reviewAll(now int64) {
+	budget := releaseSlice
+	for n := len(c.waiting); n > 0; n-- {
+		d := c.waiting[0]
+		c.waiting[0] = nil
+		c.waiting = c.waiting[1:]
+		if d.leaving {
+			continue
+		}
+		budget -= c.review(d, now, budget)
+		if len(d.hold.flows) > 0 {
+			c.waiting = append(c.waiting, d)
 		}
 	}
+}
+
+// Release joins everything held, whatever it waits for: the worker ends.
+func (c *Correlator) Release() {
+	for _, d := range c.waiting {
+		flows := d.hold.flows
+		d.hold.flows = nil
+		for i := range flows {
+			c.release(d, &flows[i], endStopped)
+		}
+	}
+	c.waiting = nil
 }

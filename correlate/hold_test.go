@@ -11,6 +11,9 @@ import (
 func holdBench(t *testing.T, cfg Config) (*Correlator, *[]Record) {
 	t.Helper()
 	var got []Record
+	if cfg.NewWait == 0 {
+		cfg.NewWait = -1
+	}
 	c, err := New(cfg, func(r *Record) {
 		k := *r
 		k.Flow = r.Flow.Clone()
@@ -84,9 +87,9 @@ func TestFlowsWaitForTheirVRF(t *testing.T) {
 	if len(*got) != 5 {
 		t.Error("a flow waits again for what did not come")
 	}
-	h := c.Counters().Hold
-	if want := (HoldCounters{Held: 3, Known: 2, TimedOut: 1}); h != want {
-		t.Errorf("counters %+v, want %+v", h, want)
+	n := c.Counters()
+	if n.Held != [numWaits]uint64{waitVRF: 3} || n.Quality.Ended != [numHoldEnds]uint64{endKnown: 2, endTimedOut: 1} {
+		t.Errorf("held %v, ended %v", n.Held, n.Quality.Ended)
 	}
 	if n := c.Totals(); n.HeldFlows != 0 || c.heldBytes != 0 {
 		t.Errorf("%d flows, %d octets still held", n.HeldFlows, c.heldBytes)
@@ -105,8 +108,8 @@ func TestHeldFlowsAreBounded(t *testing.T) {
 		t.Errorf("%d records, want one of the second device", len(*got))
 	}
 	c.Release()
-	if h := c.Counters().Hold; len(*got) != 7 || h.Ended != 4 || h.Full != 3 || c.heldBytes != 0 {
-		t.Errorf("%d records, %+v, %d octets", len(*got), h, c.heldBytes)
+	if e := c.Counters().Quality.Ended; len(*got) != 7 || e[endStopped] != 4 || e[endFull] != 3 || c.heldBytes != 0 {
+		t.Errorf("%d records, %v, %d octets", len(*got), e, c.heldBytes)
 	}
 }
 

@@ -33,7 +33,7 @@ type bench struct {
 }
 
 func newBench(t testing.TB) *bench {
-	c, err := New(Config{VRFWait: -1}, func(*Record) {})
+	c, err := New(Config{VRFWait: -1, RIBWait: -1}, func(*Record) {})
 	if err != nil {
 		t.Fatal(err)
 	}

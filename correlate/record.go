@@ -39,6 +39,7 @@ const (
 	RIBSynced                  // End-of-RIB seen, or quiet for long enough
 	RIBSyncing                 // the initial dump is still arriving
 	RIBStale                   // the BMP session is lost, the routes are what it last told
+	numRIBStates
 )
 
 // String gives the text used in records.

@@ -13,11 +13,14 @@ import (
 // The state of a device outlives a restart as octets: a header, its name, its option tables and its templates, the last two in
 // package ipfix's own checked forms.
 //
-//	"telcol device" | format(1) | name length(2, big-endian) | name | tables | session
+//	"telcol device" | format(1) | flags(1) | name length(2, big-endian) | name | tables | session
 const (
 	stateMagic  = "telcol device"
-	stateFormat = 1
-	stateHeader = len(stateMagic) + 1 + 2
+	stateFormat = 2
+	stateHeader = len(stateMagic) + 1 + 1 + 2
+	stateFlags  = len(stateMagic) + 1
+
+	flagSpeaks = 1 << 0 // has or had a BMP session
 )
 
 // ErrState is wrapped by errors of a state that cannot be taken up.
@@ -40,10 +43,10 @@ func (c *Correlator) Unsaved(now int64, n int, save func(device netip.Addr, stat
 			c.saveNext = 0
 		}
 		d := c.order[c.saveNext]
-		if d.leaving || d.session.Changes() == d.savedChanges || now != 0 && now-d.savedAt < int64(savedAgain) {
+		if d.leaving || d.changes() == d.savedChanges || now != 0 && now-d.savedAt < int64(savedAgain) {
 			continue
 		}
-		d.savedChanges, d.savedAt = d.session.Changes(), now
+		d.savedChanges, d.savedAt = d.changes(), now
 		c.state = d.appendState(c.state[:0])
 		save(d.addr, c.state)
 		given++
@@ -51,9 +54,16 @@ func (c *Correlator) Unsaved(now int64, n int, save func(device netip.Addr, stat
 	return given
 }
 
+// changes rises with whatever appendState would tell differently.
+func (d *Device) changes() uint64 { return d.session.Changes() + d.ownChanges }
+
 func (d *Device) appendState(b []byte) []byte {
 	name := d.name[:min(len(d.name), 1<<16-1)]
-	b = append(append(b, stateMagic...), stateFormat)
+	var flags byte
+	if d.speaks {
+		flags |= flagSpeaks
+	}
+	b = append(append(b, stateMagic...), stateFormat, flags)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(name)))
 	b = append(b, name...)
 	return d.session.AppendState(d.options.AppendState(b), ipfix.ScopeTemplates)
@@ -69,6 +79,9 @@ func (c *Correlator) Restore(device netip.Addr, state []byte, now int64) error {
 	}
 	if f := state[len(stateMagic)]; f != stateFormat {
 		return fmt.Errorf("%w: format %d, want %d", ErrState, f, stateFormat)
+	}
+	if f := state[stateFlags]; f&^flagSpeaks != 0 {
+		return fmt.Errorf("%w: flags %#x are not known", ErrState, f)
 	}
 	size := int(binary.BigEndian.Uint16(state[stateHeader-2:]))
 	rest := state[stateHeader:]
@@ -89,7 +102,10 @@ func (c *Correlator) Restore(device netip.Addr, state []byte, now int64) error {
 	case len(c.devices) >= c.cfg.MaxDevices:
 		return fmt.Errorf("%w: %w", ErrState, ErrDeviceQuota)
 	}
-	d.savedChanges, d.savedAt = d.session.Changes(), now
+	d.speaks = state[stateFlags]&flagSpeaks != 0
+	c.bmpSeen = c.bmpSeen || d.speaks
+	c.newcomer(d, true, now)
+	d.savedChanges, d.savedAt = d.changes(), now
 	c.add(d)
 	return nil
 }

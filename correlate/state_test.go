@@ -77,7 +77,7 @@ func TestBrokenStateIsRefused(t *testing.T) {
 }
 
 func FuzzRestore(f *testing.F) {
-	f.Add([]byte(stateMagic + "\x01\x00\x00"))
+	f.Add([]byte(stateMagic + "\x02\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, state []byte) {
 		b := newBench(t)
 		if err := b.Restore(device1, state, testNow); (err == nil) != (len(b.devices) == 1) {

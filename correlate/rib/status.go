@@ -126,3 +126,9 @@ func (r *RIB) Totals() Totals {
 	t.Bytes += cap(r.feeds)*int(unsafe.Sizeof(feed{})) + t.Sources*int(unsafe.Sizeof(source{}))
 	return t
 }
+
+// Epoch rises whenever State may answer differently.
+func (r *RIB) Epoch() uint64 { return r.epoch }
+
+// HasPeers reports whether any peer is known, whose routes may have gone.
+func (r *RIB) HasPeers() bool { return len(r.peers) > 0 }

@@ -62,15 +62,8 @@ func TestOracleCaptures(t *testing.T) {
 	for _, c := range captures {
 		t.Run(c.name, func(t *testing.T) {
 			g := startGroup(t, 4, "--sink", "stdout")
-			var maps []string
-			for _, s := range c.sources {
-				maps = append(maps, "--map", s[0]+"="+s[1])
-			}
-			replayCapture(t, dir, c, g, maps)
-			g.stop(t)
-			ours := filepath.Join(t.TempDir(), "ours.json")
-			joinFiles(t, g, ours)
-			score(t, dir, c, ours, nil)
+			replayCapture(t, dir, c, g, c.maps())
+			scoreGroup(t, dir, c, g)
 		})
 	}
 }
@@ -101,11 +94,17 @@ func TestOracleThroughKafka(t *testing.T) {
 // the workers have taken all of it.
 func replayCapture(t *testing.T, dir string, c capture, g *group, maps []string) {
 	t.Helper()
+	waitTaken(t, g, play(t, dir, c, g, append([]string{"--gap", "1s", "--hold", "1s"}, maps...)...))
+}
+
+// play plays the recordings of a capture as fast as possible and returns the number of datagrams.
+func play(t *testing.T, dir string, c capture, g *group, args ...string) float64 {
+	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "captures", c.name, "*.pcap"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no recordings of capture %s: %v", c.name, err)
 	}
-	args := append([]string{"replay", "--ipfix", g.ipfix, "--bmp", g.bmp, "--speed", "0", "--gap", "1s", "--hold", "1s"}, maps...)
+	args = append([]string{"replay", "--ipfix", g.ipfix, "--bmp", g.bmp, "--speed", "0"}, args...)
 	said := daemons.Telcol(t, append(args, files...)...)
 	t.Logf("replay: %s", said)
 	m := datagramsSent.FindStringSubmatch(said)
@@ -113,7 +112,15 @@ func replayCapture(t *testing.T, dir string, c capture, g *group, maps []string)
 		t.Fatal("replay does not say how many datagrams it sent")
 	}
 	sent, _ := strconv.ParseFloat(m[1], 64)
-	waitTaken(t, g, sent)
+	return sent
+}
+
+// maps gives the arguments that play a capture from the addresses of its expected file.
+func (c capture) maps() (args []string) {
+	for _, s := range c.sources {
+		args = append(args, "--map", s[0]+"="+s[1])
+	}
+	return args
 }
 
 var datagramsSent = regexp.MustCompile(`(\d+) datagrams`)
@@ -133,6 +140,16 @@ func waitTaken(t *testing.T, g *group, datagrams float64) {
 	if n := g.sum(t, "telcol_steering_foreign_total"); n != 0 {
 		t.Errorf("%v datagrams of foreign devices", n)
 	}
+}
+
+// scoreGroup ends the workers and compares what they printed, whose file it returns, with what is right.
+func scoreGroup(t *testing.T, dir string, c capture, g *group) string {
+	t.Helper()
+	g.stop(t)
+	ours := filepath.Join(t.TempDir(), "ours.json")
+	joinFiles(t, g, ours)
+	score(t, dir, c, ours, nil)
+	return ours
 }
 
 func joinFiles(t *testing.T, g *group, path string) {

@@ -46,6 +46,11 @@ func descriptions() map[string]description {
 		"bmp.quiet-period":  {"DURATION", "a table without End-of-RIB counts as whole after this much silence"},
 		"bmp.max-routes":    {"N", "routes per device; further ones are refused and counted"},
 
+		"join.rib-wait":         {"DURATION", "a flow waits this long for the end of its device's BMP dump"},
+		"join.new-wait":         {"DURATION", "first flows of a device never met wait this long for its BMP session"},
+		"join.hold-bytes":       {argSize, "flows of a device that wait; beyond it the oldest are joined with what is known"},
+		"join.hold-total-bytes": {argSize, "flows that wait, of all devices"},
+
 		"ipfix.vrf-wait": {"DURATION", "a flow waits this long for options data that say what its VRF id means"},
 	}
 }

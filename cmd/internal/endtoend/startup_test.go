@@ -1,0 +1,79 @@
+package endtoend
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/telcol/telcol/cmd/internal/daemons"
+)
+
+// The order of a start-up is not the order of a capture: flows come before the routes that they need, or after the session that told them
+// was lost. Either way the records must say the same.
+
+// TestOracleFlowsBeforeRoutes plays the flows of capture 400 and only five seconds later the BMP sessions of its routers.
+func TestOracleFlowsBeforeRoutes(t *testing.T) {
+	dir := oracle(t)
+	if testing.Short() {
+		t.Skip("takes 10 s")
+	}
+	if !daemons.InNamespace(t, "172.21.1.101", "172.21.1.102") {
+		return
+	}
+	c := captures[len(captures)-1]
+	g := startGroup(t, 4, "--sink", "stdout")
+	began := time.Now()
+	datagrams := playPart(t, dir, c, g, "ipfix", "0s")
+	daemons.Eventually(t, 10*time.Second, "flows to be held", func() error {
+		if n := g.sum(t, "telcol_join_waiting_flows"); n == 0 {
+			return fmt.Errorf("%v flows wait", n)
+		}
+		return nil
+	})
+	time.Sleep(time.Until(began.Add(5 * time.Second)))
+	// The sessions stay open until all flows are out: a lost session would show as stale.
+	playPart(t, dir, c, g, "bmp", "3s")
+	waitTaken(t, g, datagrams)
+	if n := g.sum(t, "telcol_join_released_total", "end", "timeout"); n != 0 {
+		t.Errorf("%v flows waited in vain", n)
+	}
+	scoreGroup(t, dir, c, g)
+}
+
+// TestOracleLostSession plays the flows of capture 400 after the BMP sessions have ended.
+func TestOracleLostSession(t *testing.T) {
+	dir := oracle(t)
+	if testing.Short() {
+		t.Skip("takes 5 s")
+	}
+	if !daemons.InNamespace(t, "172.21.1.101", "172.21.1.102") {
+		return
+	}
+	c := captures[len(captures)-1]
+	g := startGroup(t, 4, "--sink", "stdout")
+	playPart(t, dir, c, g, "bmp", "0s")
+	daemons.Eventually(t, 10*time.Second, "sessions to end", func() error {
+		opened, open := g.sum(t, "telcol_bmp_sessions_total"), g.sum(t, "telcol_bmp_sessions")
+		if opened != 2 || open != 0 {
+			return fmt.Errorf("%v sessions opened, %v open", opened, open)
+		}
+		return nil
+	})
+	waitTaken(t, g, playPart(t, dir, c, g, "ipfix", "0s"))
+	ours := scoreGroup(t, dir, c, g)
+	text, err := os.ReadFile(ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(text, []byte(`"rib_state":"stale"`)) || bytes.Contains(text, []byte(`"rib_state":"synced"`)) {
+		t.Error("the records do not say that their routes are stale")
+	}
+}
+
+// playPart plays one protocol of a capture and leaves the sockets open for a while.
+func playPart(t *testing.T, dir string, c capture, g *group, only, hold string) float64 {
+	t.Helper()
+	return play(t, dir, c, g, append([]string{"--gap", "0s", "--hold", hold, "--only", only}, c.maps()...)...)
+}

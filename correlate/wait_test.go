@@ -1,0 +1,293 @@
+package correlate
+
+import (
+	"bytes"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/telcol/telcol/bmp"
+	"github.com/telcol/telcol/bmp/bgp"
+	"github.com/telcol/telcol/ipfix"
+)
+
+// liveFeed is a BMP session that a test plays message by message, at times of its choice.
+type liveFeed struct {
+	t testing.TB
+	c *Correlator
+	f *Feed
+}
+
+func openFeed(t testing.TB, c *Correlator, device netip.Addr, session uint64, now int64) *liveFeed {
+	l := &liveFeed{t: t, c: c, f: NewFeed(device, FeedConfig{Session: session, Now: func() int64 { return now }}, nil)}
+	l.f.batch = <-l.f.free
+	l.apply(op{kind: opSessionUp}, now)
+	return l
+}
+
+func (l *liveFeed) apply(o op, now int64) {
+	l.f.batch.ops = append(l.f.batch.ops, o)
+	l.c.Apply(l.f.batch, now)
+	l.f.batch.reset()
+}
+
+func (l *liveFeed) tell(now int64, messages ...[]byte) {
+	l.t.Helper()
+	l.f.cfg.Now = func() int64 { return now }
+	for _, m := range messages {
+		msg, err := l.f.session.Decode(m)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		l.f.add(msg)
+	}
+	l.c.Apply(l.f.batch, now)
+	l.f.batch.reset()
+}
+
+func (l *liveFeed) close(now int64) { l.apply(op{kind: opSessionDown}, now) }
+
+func peerUp(p *bmp.Peer) []byte {
+	open := bgp.Open{AS: 64500, ID: ce}
+	return bmp.AppendPeerUp(nil, &bmp.PeerUp{Peer: *p, LocalAddr: ce, LocalPort: 179, RemotePort: 179, Sent: open, Received: open})
+}
+
+func endOfRIB(p *bmp.Peer) []byte {
+	return bmp.AppendEndOfRIB(nil, p, bgp.NewFamily(1, bgp.SAFIUnicast))
+}
+
+// plainFlows is a message with the template and n flows of the global table; the bytes field numbers them from first on.
+func plainFlows(t *testing.T, first, n int) []byte {
+	t.Helper()
+	var m ipfix.Builder
+	m.Begin(nil, ipfix.Header{Version: ipfix.VersionIPFIX, ExportTime: testNow, Domain: 1})
+	m.Template(256, ipfix.Field{ID: 1, Len: 4}, ipfix.Field{ID: 8, Len: 4}, ipfix.Field{ID: 12, Len: 4})
+	m.Set(256)
+	for i := range n {
+		m.Uint(uint64(first+i), 4)
+		m.Addr(addr("10.1.2.3"))
+		m.Addr(addr("10.1.3.4"))
+	}
+	return finish(t, &m)
+}
+
+const second = int64(time.Second)
+
+// flowsIn gives the numbers of the flows in records, and fails if one was not joined as wanted.
+func flowsIn(t *testing.T, records []Record, want JoinStatus, state RIBState) []uint64 {
+	t.Helper()
+	var n []uint64
+	for _, r := range records {
+		n = append(n, r.Flow.Bytes)
+		if r.Src.Join != want || r.Dst.Join != want || r.RIB != state {
+			t.Errorf("flow %d: %v, %v, tables %v; want %v, tables %v", r.Flow.Bytes, r.Src.Join, r.Dst.Join, r.RIB, want, state)
+		}
+	}
+	return n
+}
+
+func sameNumbers(got []uint64, from, to uint64) bool {
+	if len(got) != int(to-from) {
+		return false
+	}
+	for i, n := range got {
+		if n != from+uint64(i) {
+			return false
+		}
+	}
+	return true
+}
+
+func message(t *testing.T, c *Correlator, device netip.Addr, msg []byte, now int64) {
+	t.Helper()
+	if err := c.Message(device, msg, now); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFlowsWaitForEndOfRIB(t *testing.T) {
+	c, got := holdBench(t, Config{})
+	s := openFeed(t, c, device1, 1, testNow)
+	message(t, c, device1, plainFlows(t, 0, 2), testNow) // nothing told yet
+	s.tell(testNow+second, peerUp(locRIB(0)), route(locRIB(0), "0.0.0.0/0", 1, "203.0.113.1"))
+	message(t, c, device1, plainFlows(t, 2, 2), testNow+second) // in the dump
+	c.Tick(testNow+second, 1000)
+	if len(*got) != 0 {
+		t.Fatalf("%d records before the end of the dump", len(*got))
+	}
+	message(t, c, device2, plainFlows(t, 0, 1), testNow+second)
+	if len(*got) != 1 {
+		t.Fatal("another device is delayed")
+	}
+	*got = nil
+	s.tell(testNow+2*second, route(locRIB(0), "10.1.0.0/16", 2, "203.0.113.1"), endOfRIB(locRIB(0)))
+	c.Tick(testNow+2*second, 1000)
+	if n := flowsIn(t, *got, JoinHit, RIBSynced); !sameNumbers(n, 0, 4) {
+		t.Fatalf("flows %v after the end of the dump, want 0 to 3", n)
+	}
+	for _, r := range *got {
+		if lastAS(&r.Dst) != 2 {
+			t.Errorf("flow %d met AS %d, want the route that came last", r.Flow.Bytes, lastAS(&r.Dst))
+		}
+	}
+	message(t, c, device1, plainFlows(t, 4, 1), testNow+3*second)
+	if len(*got) != 5 {
+		t.Error("a flow waits though the tables are whole")
+	}
+	n := c.Counters()
+	if n.Held != [numWaits]uint64{waitSession: 2, waitRoutes: 2} || n.Quality.Ended != [numHoldEnds]uint64{endKnown: 4} || c.heldBytes != 0 {
+		t.Errorf("held %v, ended %v, %d octets", n.Held, n.Quality.Ended, c.heldBytes)
+	}
+}
+
+// Once a wait for routes was in vain, later flows are joined with what is there until the device settles or begins anew.
+func TestTheWaitForEndOfRIBEnds(t *testing.T) {
+	c, got := holdBench(t, Config{RIBWait: 3 * time.Second, QuietPeriod: time.Minute})
+	s := openFeed(t, c, device1, 1, testNow)
+	s.tell(testNow, peerUp(locRIB(0)), route(locRIB(0), "10.1.0.0/16", 1, "203.0.113.1"))
+	message(t, c, device1, plainFlows(t, 0, 2), testNow)
+	c.Tick(testNow+2*second, 1000)
+	if len(*got) != 0 {
+		t.Fatalf("%d records before the timeout", len(*got))
+	}
+	c.Tick(testNow+3*second, 1000)
+	message(t, c, device1, plainFlows(t, 2, 1), testNow+3*second)
+	if n := flowsIn(t, *got, JoinHit, RIBSyncing); !sameNumbers(n, 0, 3) {
+		t.Errorf("flows %v, want 0 to 2", n)
+	}
+	s.tell(testNow+4*second, endOfRIB(locRIB(0)))
+	message(t, c, device1, plainFlows(t, 3, 1), testNow+4*second)
+	s.tell(testNow+5*second, peerUp(locRIB(0)))
+	again := *locRIB(0)
+	again.Time += second // another session of the peer
+	s.tell(testNow+5*second, peerUp(&again), route(&again, "10.1.0.0/16", 1, "203.0.113.1"))
+	message(t, c, device1, plainFlows(t, 4, 1), testNow+5*second)
+	if len(*got) != 4 {
+		t.Errorf("%d records, want the one in the new dump to wait", len(*got))
+	}
+}
+
+func TestAFullRingReleasesTheOldest(t *testing.T) {
+	size := new(ipfix.Flow).Size() + 64
+	c, got := holdBench(t, Config{HoldBytes: 3 * size})
+	s := openFeed(t, c, device1, 1, testNow)
+	s.tell(testNow, peerUp(locRIB(0)), route(locRIB(0), "10.1.0.0/16", 1, "203.0.113.1"))
+	message(t, c, device1, plainFlows(t, 0, 5), testNow)
+	if n := flowsIn(t, *got, JoinHit, RIBSyncing); !sameNumbers(n, 0, 2) {
+		t.Errorf("flows %v, want the two oldest, marked as syncing", n)
+	}
+	s.tell(testNow+second, endOfRIB(locRIB(0)))
+	c.Tick(testNow+second, 1000)
+	if n := flowsIn(t, (*got)[2:], JoinHit, RIBSynced); !sameNumbers(n, 2, 5) {
+		t.Errorf("flows %v, want the rest", n)
+	}
+}
+
+// More held flows than fit in a slice go in order, and before those that come meanwhile.
+func TestHeldFlowsGoInSlices(t *testing.T) {
+	c, got := holdBench(t, Config{})
+	s := openFeed(t, c, device1, 1, testNow)
+	s.tell(testNow, peerUp(locRIB(0)), route(locRIB(0), "10.1.0.0/16", 1, "203.0.113.1"))
+	const n = 2*releaseSlice + 10
+	for i := 0; i < n; i += 1000 {
+		message(t, c, device1, plainFlows(t, i, min(1000, n-i)), testNow)
+	}
+	s.tell(testNow, endOfRIB(locRIB(0)))
+	c.Tick(testNow, 1000)
+	if len(*got) != releaseSlice {
+		t.Fatalf("%d records in the first slice, want %d", len(*got), releaseSlice)
+	}
+	message(t, c, device1, plainFlows(t, n, 1), testNow)
+	c.Tick(testNow, 1000)
+	c.Tick(testNow, 1000)
+	if nums := flowsIn(t, *got, JoinHit, RIBSynced); !sameNumbers(nums, 0, n+1) {
+		t.Errorf("%d flows are not all in order, want %d", len(nums), n+1)
+	}
+	if h := c.Counters().Held; h[waitTurn] != 1 {
+		t.Errorf("held %v, want one for its turn", h)
+	}
+}
+
+func TestADeviceWithoutBMPIsNotHeld(t *testing.T) {
+	c, got := holdBench(t, Config{NewWait: 2 * time.Second})
+	message(t, c, device1, plainFlows(t, 0, 1), testNow)
+	c.Tick(testNow+second, 1000)
+	if len(*got) != 0 {
+		t.Fatal("just after the start nobody can tell whether the device speaks BMP")
+	}
+	c.Tick(testNow+2*second, 1000)
+	message(t, c, device1, plainFlows(t, 1, 1), testNow+2*second)
+	if len(*got) != 2 {
+		t.Fatalf("%d records after the wait, want 2", len(*got))
+	}
+	later := testNow + int64(settling)
+	message(t, c, device2, plainFlows(t, 2, 1), later)
+	if n := flowsIn(t, *got, JoinNoRIB, RIBAbsent); !sameNumbers(n, 0, 3) {
+		t.Errorf("flows %v, want no wait where no device speaks BMP", n)
+	}
+	openFeed(t, c, device1, 1, later)
+	device3 := addr("192.0.2.3")
+	message(t, c, device3, plainFlows(t, 3, 1), later)
+	if len(*got) != 3 {
+		t.Error("where BMP is in use the first flows of a new device wait for its session")
+	}
+}
+
+// A device that had a BMP session when its state was saved has its flows wait for the next one; one that had none has not.
+func TestTheStateTellsWhoSpeaksBMP(t *testing.T) {
+	save := func(c *Correlator) []byte {
+		var state []byte
+		c.Unsaved(0, -1, func(_ netip.Addr, b []byte) { state = bytes.Clone(b) })
+		return state
+	}
+	for _, speaks := range []bool{false, true} {
+		before, _ := holdBench(t, Config{})
+		message(t, before, device1, plainFlows(t, 0, 1), testNow)
+		if speaks {
+			save(before)
+			openFeed(t, before, device1, 1, testNow)
+		}
+		c, got := holdBench(t, Config{RIBWait: 20 * time.Second, NewWait: 5 * time.Second})
+		if err := c.Restore(device1, save(before), testNow); err != nil {
+			t.Fatal(err)
+		}
+		message(t, c, device1, plainFlows(t, 0, 1), testNow)
+		c.Tick(testNow+19*second, 1000)
+		if held := len(*got) == 0; held != speaks {
+			t.Errorf("a device that speaks BMP: %v; its flow waits: %v", speaks, held)
+		}
+		c.Tick(testNow+20*second, 1000)
+		if len(*got) != 1 {
+			t.Error("the wait has no end")
+		}
+	}
+}
+
+func TestStaleRoutesAnswer(t *testing.T) {
+	c, got := holdBench(t, Config{})
+	s := openFeed(t, c, device1, 1, testNow)
+	s.tell(testNow, peerUp(locRIB(0)), route(locRIB(0), "10.1.0.0/16", 1, "203.0.113.1"), endOfRIB(locRIB(0)))
+	s.close(testNow + second)
+	message(t, c, device1, plainFlows(t, 0, 1), testNow+2*second)
+	if n := flowsIn(t, *got, JoinHit, RIBStale); !sameNumbers(n, 0, 1) {
+		t.Fatalf("flows %v after the loss of the session", n)
+	}
+	s = openFeed(t, c, device1, 2, testNow+3*second)
+	again := *locRIB(0)
+	again.Time += second
+	s.tell(testNow+3*second, peerUp(&again), route(&again, "10.0.0.0/8", 2, "203.0.113.1"), endOfRIB(&again))
+	message(t, c, device1, plainFlows(t, 1, 1), testNow+4*second)
+	if n := flowsIn(t, (*got)[1:], JoinHit, RIBSynced); !sameNumbers(n, 1, 2) || lastAS(&(*got)[1].Dst) != 2 {
+		t.Errorf("flows %v: the new dump did not sweep the old routes", n)
+	}
+}
+
+func TestReleaseAtTheEnd(t *testing.T) {
+	c, got := holdBench(t, Config{})
+	openFeed(t, c, device1, 1, testNow)
+	message(t, c, device1, plainFlows(t, 0, 3), testNow)
+	c.Release()
+	if len(*got) != 3 || c.heldBytes != 0 || c.Counters().Quality.Ended[endStopped] != 3 {
+		t.Errorf("%d records, %d octets held", len(*got), c.heldBytes)
+	}
+}
