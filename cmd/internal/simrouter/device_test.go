@@ -25,7 +25,7 @@ func newPath(t *testing.T) *path {
 	t.Helper()
 	p := &path{t: t, enc: record.NewEncoder(3), now: time.Unix(1_700_000_000, 0)}
 	var err error
-	p.corr, err = correlate.New(correlate.Config{}, func(r *correlate.Record) {
+	p.corr, err = correlate.New(correlate.Config{NewWait: -1, RIBWait: -1}, func(r *correlate.Record) {
 		p.got = append(p.got, string(p.enc.AppendJSON(nil, r)))
 	})
 	if err != nil {
