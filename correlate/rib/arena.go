@@ -1,8 +1,8 @@
 package rib
 
 import (
+	"encoding/binary"
 	"net/netip"
-	"unsafe"
 )
 
 // entry is one route: a path of a prefix, told by a source. It holds no pointers.
@@ -62,6 +62,16 @@ func (a *arena) prefix(i uint32) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom16([16]byte(b)), n)
 }
 
+// key returns the address of entry i's prefix.
+func (a *arena) key(i uint32) key {
+	at := int(i&chunkMask) * a.width
+	b := a.addrs[i>>chunkShift][at : at+a.width]
+	if a.width == 4 {
+		return key{hi: uint64(binary.BigEndian.Uint32(b)) << 32}
+	}
+	return key{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])}
+}
+
 // add stores an entry of prefix p, which is masked, and returns its index.
 func (a *arena) add(e entry, p netip.Prefix) uint32 {
 	i := a.alloc()
@@ -113,7 +123,7 @@ func (a *arena) sparse() bool { return a.held > 4 && a.used < a.held*chunkSize/3
 
 // bytes returns the memory held.
 func (a *arena) bytes() int {
-	n := cap(a.maps)*int(unsafe.Sizeof(slotMap{})) + cap(a.ents)*48 + cap(a.open)*4
+	n := cap(a.maps)*slotMapSize + cap(a.ents)*48 + cap(a.open)*4
 	for i := range a.ents {
 		n += cap(a.ents[i])*entrySize + cap(a.addrs[i])
 	}

@@ -5,15 +5,17 @@
 //
 // # Structure
 //
-//	RIB ── VRF (by RD) ── view ── IP version ── table: bart trie ─► head entry ─► next entry …   (one prefix's paths)
+//	RIB ── VRF (by RD) ── view ── IP version ── table: trie ─► head entry ─► next entry …   (one prefix's paths)
 //	RIB ── peer ── source (view, family) ── feed (one VRF, one sync)  ◄── entry.feed
 //
-// An entry is 24 octets without pointers in a chunked arena; the addresses, which only the clean-up needs, lie beside
-// the entries. The trie's value names the first entry and its attributes, so a lookup waits for memory three times: trie, then
-// entry and attributes at once. The first entry is kept the best by the decision process, since lookups are far more
-// frequent than changes; only a next hop that the best path does not have makes a lookup walk the chain. The prefix of the
-// answer follows from its length, which the entry knows: the trie's plain lookup is enough, its longest-prefix one,
-// which also gives the prefix, takes up to a quarter more.
+// An entry is 24 octets without pointers in a chunked arena; the addresses, which only the clean-up and prefixes without neighbours
+// need, lie beside the entries. The trie's value names the first entry and its attributes, so a lookup waits for memory
+// four times in a large IPv4 table: jump, node, slot, then entry and attributes at once. The first entry is kept the best by the
+// decision process, since lookups are far more frequent than changes; only a next hop that the best path does not
+// have makes a lookup walk the chain.
+//
+// The trie is our own because the chains of a full table are most of the memory after the entries: it takes 15 octets per IPv4 prefix and
+// 50 per IPv6 prefix where bart takes 42, and answers in two thirds of the time. Tests compare the two.
 //
 // # Figures
 //

@@ -25,12 +25,15 @@ func (x *keyIndex) hash(key []byte) uint32 { return uint32(maphash.Bytes(x.seed,
 func (x *keyIndex) shard(h uint32) *shard { return &x.shards[h>>shardShift] }
 
 func (x *keyIndex) insert(h uint32, id AttrID) {
-	s := x.shard(h)
+	x.shard(h).insert(uint64(h)<<32 | uint64(id))
+}
+
+func (s *shard) insert(v uint64) {
 	if 4*(s.n+1) > 3*len(s.places) {
 		s.resize(max(minShardSlots, 2*len(s.places)))
 	}
 	s.n++
-	s.put(uint64(h)<<32 | uint64(id))
+	s.put(v)
 }
 
 func (s *shard) put(v uint64) {
@@ -52,12 +55,13 @@ func (s *shard) resize(n int) {
 	}
 }
 
-// remove takes out an id that is in the index. Those behind it move up, so that no mark of the removed one is left.
-func (x *keyIndex) remove(h uint32, id AttrID) {
-	s := x.shard(h)
+func (x *keyIndex) remove(h uint32, id AttrID) { x.shard(h).remove(uint64(h)<<32 | uint64(id)) }
+
+// remove takes out a value that is in the index. Those behind it move up, so that no mark of the removed one is left.
+func (s *shard) remove(v uint64) {
 	mask := uint32(len(s.places) - 1)
-	p := h & mask
-	for s.places[p] != uint64(h)<<32|uint64(id) {
+	p := uint32(v>>32) & mask
+	for s.places[p] != v {
 		p = (p + 1) & mask
 	}
 	for q := (p + 1) & mask; s.places[q] != 0; q = (q + 1) & mask {

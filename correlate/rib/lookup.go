@@ -23,8 +23,8 @@ func (r *RIB) Lookup(vrf RD, addr, nextHop netip.Addr, m *Match) Result {
 		return NoRIB
 	}
 	nh := hopOf(nextHop)
-	c, ok := t.trie.Lookup(addr)
-	for ok {
+	k := keyOf(addr)
+	for c, _ := t.trie.lookup(k); c != 0; {
 		if i, by := r.choose(t, c.head(), &nh); i != none {
 			attr := c.attr()
 			if i != c.head() {
@@ -35,11 +35,7 @@ func (r *RIB) Lookup(vrf RD, addr, nextHop netip.Addr, m *Match) Result {
 			return Found
 		}
 		// All paths of the prefix are dead and wait for the clean-up: go on with the next shorter prefix.
-		bits := t.arena.at(c.head()).bits()
-		if bits == 0 {
-			break
-		}
-		c, ok = t.trie.LookupPrefix(netip.PrefixFrom(addr, bits-1))
+		c = t.trie.lookupUpTo(k, t.arena.at(c.head()).bits()-1)
 	}
 	return NoPrefix
 }

@@ -213,7 +213,7 @@ func (r *RIB) check() error {
 	per := make(map[uint32]int)
 	for _, t := range r.tables {
 		tl, td := 0, 0
-		for _, c := range t.trie.All() {
+		for c := range t.trie.all {
 			head := c.head()
 			if c.attr() != t.arena.at(head).attr {
 				return fmt.Errorf("chain with the attributes of another entry")

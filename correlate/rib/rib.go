@@ -184,11 +184,7 @@ func (r *RIB) has(src *source, k feedKey, p netip.Prefix, pathID uint32, hasPath
 	if t == nil {
 		return false
 	}
-	c, ok := t.trie.Get(p)
-	if !ok {
-		return false
-	}
-	i, _ := r.find(t, c.head(), src, pathID, hasPathID)
+	i, _ := r.find(t, t.head(p), src, pathID, hasPathID)
 	return i != none && !r.feeds[t.arena.at(i).feed()].dead
 }
 
@@ -207,16 +203,14 @@ func (r *RIB) Withdraw(s SourceID, vrf RD, p netip.Prefix, pathID uint32, hasPat
 	}
 	t := r.peek(feedKey{vrf: vrf, six: p.Addr().Is6()}, src.view)
 	if t != nil {
-		if c, ok := t.trie.Get(p); ok {
-			i, _ := r.find(t, c.head(), src, pathID, hasPathID)
-			if i != none && !r.feeds[t.arena.at(i).feed()].dead {
-				f := t.arena.at(i).feed()
-				r.unlink(t, p, i)
-				r.count(f, -1)
-				r.stats.Withdrawn++
-				r.shrink(t)
-				return true
-			}
+		i, _ := r.find(t, t.head(p), src, pathID, hasPathID)
+		if i != none && !r.feeds[t.arena.at(i).feed()].dead {
+			f := t.arena.at(i).feed()
+			r.unlink(t, p, i)
+			r.count(f, -1)
+			r.stats.Withdrawn++
+			r.shrink(t)
+			return true
 		}
 	}
 	r.stats.WithdrawnAbsent++

@@ -1,6 +1,9 @@
 package rib
 
-import "math/bits"
+import (
+	"math/bits"
+	"unsafe"
+)
 
 const (
 	chunkShift = 10
@@ -27,6 +30,8 @@ type slotMap struct {
 	listed bool  // in slots.open
 	leave  bool  // to be emptied: nothing new goes here
 }
+
+const slotMapSize = int(unsafe.Sizeof(slotMap{}))
 
 // alloc takes a free index. Within a chunk the lowest free one is taken, so storage can grow by appending.
 func (s *slots) alloc() uint32 {

@@ -105,11 +105,8 @@ func (r *RIB) Tables() iter.Seq[TableStatus] {
 }
 
 func (t *table) status() TableStatus {
-	return TableStatus{VRF: t.vrf, View: t.view, IPv6: t.six, Routes: t.live, Prefixes: t.trie.Size()}
+	return TableStatus{VRF: t.vrf, View: t.view, IPv6: t.six, Routes: t.live, Prefixes: t.trie.size}
 }
-
-// trieBytes is what a prefix takes in the trie, measured on tables of the Internet's shape.
-const trieBytes = 42
 
 // Totals sums up the RIB.
 func (r *RIB) Totals() Totals {
@@ -118,7 +115,7 @@ func (r *RIB) Totals() Totals {
 		Routes: r.live, Dead: r.dead + r.buried,
 	}
 	for _, x := range r.tables {
-		t.Bytes += int(unsafe.Sizeof(*x)) + x.trie.Size()*trieBytes + x.arena.bytes()
+		t.Bytes += int(unsafe.Sizeof(*x)) + x.trie.bytes() + x.arena.bytes()
 	}
 	for i := range r.graves {
 		t.Bytes += r.graves[i].bytes()

@@ -1,14 +1,10 @@
 package rib
 
-import (
-	"net/netip"
-
-	"github.com/gaissmai/bart"
-)
+import "net/netip"
 
 // table holds the routes of one VRF, view and IP version. A table in a RIB has at least one live route.
 type table struct {
-	trie  bart.Table[chain]
+	trie  trie
 	arena arena
 	id    uint64 // rising in the order of creation
 	vrf   RD
@@ -36,16 +32,25 @@ func (c chain) attr() AttrID { return AttrID(c >> 32) }
 
 // modify changes the chain of a prefix: change gets its first entry, or none, and returns the new one.
 func (t *table) modify(p netip.Prefix, change func(head uint32) uint32) {
-	t.trie.Modify(p, func(c chain, ok bool) (chain, bool) {
-		head := none
-		if ok {
-			head = c.head()
-		}
-		if head = change(head); head == none {
-			return 0, true
-		}
-		return chain(t.arena.at(head).attr)<<32 | chain(head), false
-	})
+	k, bits := keyOf(p.Addr()), p.Bits()
+	s := t.trie.find(k, bits)
+	head := none
+	if s.chain != 0 {
+		head = s.chain.head()
+	}
+	if head = change(head); head == none {
+		t.trie.set(s, k, bits, 0)
+		return
+	}
+	t.trie.set(s, k, bits, chain(t.arena.at(head).attr)<<32|chain(head))
+}
+
+// head returns the first entry of a prefix's chain, or none.
+func (t *table) head(p netip.Prefix) uint32 {
+	if c := t.trie.get(keyOf(p.Addr()), p.Bits()); c != 0 {
+		return c.head()
+	}
+	return none
 }
 
 // vrf is the routes of one route distinguisher.
@@ -88,6 +93,7 @@ func (r *RIB) table(k feedKey, v View) *table {
 		if k.six {
 			(*p).arena.width = 16
 		}
+		(*p).trie = newTrie(&(*p).arena)
 		vr.n++
 		r.tables = append(r.tables, *p)
 	}
@@ -123,7 +129,7 @@ func (r *RIB) drop(t *table) {
 	}
 	r.dead -= t.dead
 	t.dirty = false // it may still be in the list, which must not hold its memory
-	t.trie, t.arena = bart.Table[chain]{}, arena{}
+	t.trie, t.arena = newTrie(nil), arena{}
 }
 
 // ordered reports whether all chains of the table have only live entries and begin with the best of them.

@@ -135,14 +135,19 @@ func (r *RIB) cleanEntry(t *table, i uint32) {
 		}
 	case t.unsorted:
 		t.modify(t.arena.prefix(i), func(head uint32) uint32 { return r.order(t, head) })
-	case t.compact && t.arena.evacuate(i):
-		r.move(t, i)
+	case t.compact:
+		if p := t.arena.prefix(i); t.trie.sparse() {
+			t.trie.settle(keyOf(p.Addr()), p.Bits())
+		}
+		if t.arena.evacuate(i) {
+			r.move(t, i)
+		}
 	}
 }
 
 // shrink has the clean-up move entries together where too few are left in too much memory.
 func (r *RIB) shrink(t *table) {
-	if t.live > 0 && !t.compact && t.arena.sparse() {
+	if t.live > 0 && !t.compact && (t.arena.sparse() || t.trie.sparse()) {
 		r.soil(t)
 		t.compact, t.cursor = true, 0
 	}

@@ -71,42 +71,51 @@ func (r *RIB) route(t *table, i uint32, p netip.Prefix) Route {
 // Paths yields the routes of a VRF whose prefixes cover an address, view by view in the order of preference (Adj-RIB-Out last) and
 // the longest prefix first. The RIB must not change meanwhile.
 func (r *RIB) Paths(vrf RD, addr netip.Addr) iter.Seq[Route] {
-	host := netip.PrefixFrom(addr, addr.BitLen())
-	return r.views(vrf, addr, func(t *table) iter.Seq2[netip.Prefix, chain] { return t.trie.Supernets(host) })
+	return r.views(vrf, addr, func(t *table, yield func(chain) bool) { t.trie.covering(keyOf(addr), addr.BitLen(), yield) })
 }
 
 // Within yields the routes of a VRF whose prefixes lie in p, view by view and in the order of prefixes. The RIB must not change
 // meanwhile.
 func (r *RIB) Within(vrf RD, p netip.Prefix) iter.Seq[Route] {
-	return r.views(vrf, p.Addr(), func(t *table) iter.Seq2[netip.Prefix, chain] { return t.trie.Subnets(p) })
+	p = p.Masked()
+	return r.views(vrf, p.Addr(), func(t *table, yield func(chain) bool) { t.trie.within(keyOf(p.Addr()), p.Bits(), yield) })
 }
 
-func (r *RIB) views(vrf RD, addr netip.Addr, under func(*table) iter.Seq2[netip.Prefix, chain]) iter.Seq[Route] {
+func (r *RIB) views(vrf RD, addr netip.Addr, under func(t *table, yield func(chain) bool)) iter.Seq[Route] {
 	return func(yield func(Route) bool) {
 		v := r.vrfs[vrf]
 		if v == nil || !addr.IsValid() {
 			return
 		}
 		for view := range v.tables {
-			if t := v.tables[view][version(!addr.Is4())]; t != nil && !r.chains(t, under(t), yield) {
+			t := v.tables[view][version(!addr.Is4())]
+			if t == nil {
+				continue
+			}
+			more := true
+			under(t, func(c chain) bool {
+				more = r.chain(t, c, yield)
+				return more
+			})
+			if !more {
 				return
 			}
 		}
 	}
 }
 
-func (r *RIB) chains(t *table, list iter.Seq2[netip.Prefix, chain], yield func(Route) bool) bool {
-	for p, c := range list {
-		best := r.bestOf(t, c.head())
-		for i := c.head(); i != none; i = t.arena.at(i).next {
-			if r.feeds[t.arena.at(i).feed()].dead {
-				continue
-			}
-			rt := r.route(t, i, p)
-			rt.Best = i == best
-			if !yield(rt) {
-				return false
-			}
+// chain yields the live routes of a chain and reports whether to go on.
+func (r *RIB) chain(t *table, c chain, yield func(Route) bool) bool {
+	best := r.bestOf(t, c.head())
+	p := t.arena.prefix(c.head())
+	for i := c.head(); i != none; i = t.arena.at(i).next {
+		if r.feeds[t.arena.at(i).feed()].dead {
+			continue
+		}
+		rt := r.route(t, i, p)
+		rt.Best = i == best
+		if !yield(rt) {
+			return false
 		}
 	}
 	return true
