@@ -2,11 +2,11 @@
 //
 // Picks the worker for a datagram or connection from its source address:
 //
-//   source -> alias -> SipHash-2-4 -> bucket -> slot -> socket
+//   source -> allowed? -> alias -> SipHash-2-4 -> bucket -> slot -> socket
 //
 // One copy of this program is loaded per listener (protocol and port). The
-// copies share config, buckets and aliases, which makes every listener send a
-// device to the same slot; slots and stats are the listener's own. The loader
+// copies share config, allow, aliases and buckets, which makes every listener
+// send a device to the same slot; slots and stats are the listener's own. The loader
 // decides which is which by replacing the maps below, so another telemetry
 // protocol needs no change here.
 //
@@ -18,8 +18,10 @@
 #define MAX_SLOTS 256
 #define BUCKETS 16384
 #define MAX_ALIASES 65536
+#define MAX_PREFIXES 16384
 
 #define FLAG_ALIASES 1u // the alias map is not empty
+#define FLAG_ALLOW 2u   // the list of allowed sources is not empty, and holds
 
 typedef u32 bucket_id;
 typedef u16 slot_id; // MAX_SLOTS and above: the bucket belongs to nobody
@@ -39,7 +41,16 @@ struct settings {
 	u32 flags;
 	u32 uid; // whom the pins were given to, all ones: nobody
 	u32 gid;
+	u32 program;     // counts replacements of the program
+	u32 reserved[9]; // zero
 } __attribute__((aligned(8)));
+
+// A prefix as the kernel's tries want it. IPv4 prefixes are 96 bits longer, in
+// the mapped form.
+struct prefix {
+	u32 bits;
+	u8 bytes[16];
+};
 
 struct slot_counters {
 	u64 selected; // datagrams (or GRO trains) and connections delivered
@@ -52,6 +63,8 @@ struct counters {
 	u64 unreadable; // dropped: no source address found
 	u64 nobody;     // dropped: the bucket belongs to no slot
 	u64 migrated;   // connections moved from a closing listener, also in selected
+	u64 refused;    // dropped: the source is not allowed
+	u64 reserved[4];
 	struct slot_counters slots[MAX_SLOTS];
 };
 
@@ -80,6 +93,16 @@ struct {
 	MAP_TYPE(key, struct address);
 	MAP_TYPE(value, struct address);
 } aliases SEC(".maps");
+
+// Prefixes of the sources that are let in; the value means nothing. Written by
+// the loader, read here and by workers. Shared by all listeners.
+struct {
+	MAP_UINT(type, MAP_TYPE_LPM_TRIE);
+	MAP_UINT(max_entries, MAX_PREFIXES);
+	MAP_UINT(map_flags, MAP_NO_PREALLOC);
+	MAP_TYPE(key, struct prefix);
+	MAP_TYPE(value, u32);
+} allow SEC(".maps");
 
 // Slot -> socket; user space reads socket cookies. Written by workers, emptied
 // by the kernel when a socket closes. One per listener.
@@ -207,6 +230,17 @@ INLINE u64 siphash(const u8 *key, const struct address *a)
 	return v0 ^ v1 ^ v2 ^ v3;
 }
 
+// Whether a source is let in. Nobody is kept out by a list without prefixes.
+INLINE int allowed(const struct settings *cfg, const struct address *source)
+{
+	struct prefix p = { .bits = 8 * sizeof(p.bytes) };
+
+	if (!(cfg->flags & FLAG_ALLOW))
+		return 1;
+	__builtin_memcpy(p.bytes, source->bytes, sizeof(p.bytes));
+	return map_lookup(&allow, &p) != 0;
+}
+
 // The slot that owns a device, MAX_SLOTS if nobody does. An address that is an
 // alias is replaced.
 INLINE u32 slot_of(const struct settings *cfg, struct address *device)
@@ -255,6 +289,10 @@ int steer(struct sk_reuseport_md *md)
 		return SK_DROP;
 	}
 
+	if (!allowed(cfg, &source)) {
+		n->refused++;
+		return SK_DROP;
+	}
 	slot = slot_of(cfg, &source);
 	if (slot >= MAX_SLOTS) {
 		n->nobody++;

@@ -47,6 +47,10 @@ func (g *Group) Claim(ctx context.Context, slot int, socks ...syscall.Conn) (*Cl
 	if err := c.checkOthers(); err != nil {
 		return nil, err
 	}
+	// It may have been replaced since the sockets were opened.
+	if _, err := c.refresh(); err != nil {
+		return nil, err
+	}
 	for i, s := range c.held {
 		if err := c.sit(s); err != nil {
 			for _, s := range c.held[:i] {
@@ -56,6 +60,39 @@ func (g *Group) Claim(ctx context.Context, slot int, socks ...syscall.Conn) (*Cl
 		}
 	}
 	return c, nil
+}
+
+// Refresh gives the sockets the program that is pinned now. A worker calls it when
+// the table's generation changes: whoever replaces the pinned program has no socket
+// to attach it with. The next packet uses it; none is lost. It returns the revision
+// of that program.
+func (c *Claim) Refresh(ctx context.Context) (revision uint32, err error) {
+	lock, err := c.group.pins.lock(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer lock.unlock()
+	return c.refresh()
+}
+
+// refresh is Refresh for whoever holds the lock.
+func (c *Claim) refresh() (uint32, error) {
+	t, err := c.group.Reload()
+	if err != nil {
+		return 0, err
+	}
+	for _, s := range c.held {
+		prog, err := c.group.pins.openProgram(s.Listener)
+		if err != nil {
+			return 0, err
+		}
+		err = onSocket(s.sock, func(fd int) error { return attach(fd, prog.FD()) })
+		prog.Close()
+		if err != nil {
+			return 0, fmt.Errorf("program of %s: %w", s.Listener, err)
+		}
+	}
+	return t.program, nil
 }
 
 // Slot returns the slot held.

@@ -4,14 +4,15 @@
 // BPF program, attached to that reuseport group, picks the worker from the
 // source address alone:
 //
-//	source ─► alias ─► SipHash-2-4 ─► bucket ─► slot ─► socket
-//	            │           │            │         │
-//	        aliases       config      buckets    slots      maps pinned in bpffs
+//	source ─► allowed? ─► alias ─► SipHash-2-4 ─► bucket ─► slot ─► socket
+//	             │          │           │            │         │
+//	           allow     aliases      config      buckets    slots      maps pinned in bpffs
 //
 // The package owns the pins, the table and the sockets' way into the group:
 // creating a group ([Init]), opening it ([Open]), listening without ever seeing
 // a foreign device ([Group.ListenUDP], [Group.ListenTCP]), taking a slot
-// ([Group.Claim]), and looking at it ([Group.Status], [Group.Where]). The same
+// ([Group.Claim]), changing the table ([Group.ChangePlan], [Group.SetAlias],
+// [Group.Allow]) and looking at it ([Group.Status], [Group.Where]). The same
 // bucket function exists here in Go ([Key.Bucket], [Table]), so that a worker
 // can tell which devices are its own. Reading from the sockets, metrics and
 // everything about telemetry is left to others.
@@ -21,6 +22,11 @@
 //	<root>/<group>/config              key, layout, generation, number of slots
 //	<root>/<group>/buckets             bucket ─► slot
 //	<root>/<group>/aliases             address ─► canonical address
+//	<root>/<group>/allow               prefixes of sources let in
+//	<root>/<group>/plan                slot ─► weight, drained or not
+//	<root>/<group>/pinned              address ─► slot
+//	<root>/<group>/workers             slot ─► what its worker tells, with a heartbeat
+//	<root>/<group>/devices             source ─► when and by which slot's worker it was seen
 //	<root>/<group>/udp-4739/slots      slot ─► socket, one set per listener
 //	<root>/<group>/udp-4739/stats      counters per CPU
 //	<root>/<group>/udp-4739/prog       the program
@@ -29,6 +35,20 @@
 // written last. Whoever changes pins, or brings sockets into the group, holds
 // flock(2) on the group's directory; it is the only lock between processes, and
 // a process that dies lets go of it.
+//
+// # Changes
+//
+// The table is a function of the key and a [Plan]: number of slots, weights, drained
+// slots, pins. A change writes the plan, then the buckets that differ, then the next
+// generation. Each bucket moves at once and once, for all listeners together; what
+// comes after goes to the new worker. Connections stay where they are until their
+// worker sees the generation and closes them.
+//
+// A newer version of the program replaces the pinned one ([Init]); the workers attach
+// it to their sockets when they see the generation ([Claim.Refresh]).
+//
+// Placement is the same wherever key and plan are: after a reboot, on another host.
+// testdata/vectors.json has examples for whoever builds the function again.
 //
 // # Privileges
 //

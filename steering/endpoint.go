@@ -100,8 +100,9 @@ func (p pins) createEndpoint(l Listener, s *shared) error {
 	return pinNew(prog, p.listenerFile(l, pinProg))
 }
 
-// updateProgram replaces a pinned program that differs from ours. Sockets keep
-// the one they have until the next worker joins and attaches the new one.
+// updateProgram replaces a pinned program that differs from ours. Sockets keep the
+// one they have until a worker attaches the new one: those that run do it when they
+// see the next generation (Claim.Refresh), those that start do it anyway.
 func (p pins) updateProgram(l Listener, s *shared, e *endpoint) error {
 	spec, err := loadSteer()
 	if err != nil {
@@ -131,7 +132,13 @@ func (p pins) updateProgram(l Listener, s *shared, e *endpoint) error {
 	if err := os.Rename(next, p.listenerFile(l, pinProg)); err != nil {
 		return fmt.Errorf("replace program of %s: %w", l, kind(err))
 	}
-	return nil
+	set, err := s.settings()
+	if err != nil {
+		return err
+	}
+	set.Program++
+	set.Generation++
+	return s.writeSettings(set)
 }
 
 // openProgram opens a listener's pinned program, for attaching it.
@@ -150,6 +157,7 @@ func loadProgram(spec *ebpf.CollectionSpec, s *shared, e *endpoint) (*ebpf.Progr
 			steerMapConfig:  s.config,
 			steerMapBuckets: s.buckets,
 			steerMapAliases: s.aliases,
+			steerMapAllow:   s.allow,
 			steerMapSlots:   e.slots,
 			steerMapStats:   e.stats,
 		},

@@ -30,6 +30,8 @@ var (
 	// ErrSlotsMismatch means that a group exists with another number of slots;
 	// see [SlotsMismatchError].
 	ErrSlotsMismatch = errors.New("number of slots differs")
+	// ErrOtherKey means that a group exists with another key than the one given.
+	ErrOtherKey = errors.New("the group has another key")
 	// ErrNoListener means that the group steers nothing on that protocol and port
 	// and this process may not add it; see [NoListenerError].
 	ErrNoListener = errors.New("no such listener in the group")

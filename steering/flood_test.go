@@ -227,7 +227,7 @@ func TestNobodysBuckets(t *testing.T) {
 	g, port := newGroup(t, 1)
 	p := join(t, g, port, 0)
 	err := g.change(t.Context(), func(s *shared, _ *steerSettings) error {
-		return s.writeBuckets(rendezvous([]float64{0}))
+		return s.writeBuckets(nil, rendezvous([]float64{0}))
 	})
 	if err != nil {
 		t.Fatal(err)

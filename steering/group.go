@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -86,6 +87,33 @@ func (g *Group) Table() *Table { return g.table.Load() }
 // Where returns the placement of an address, as of the last Reload.
 func (g *Group) Where(addr netip.Addr) Placement { return g.Table().Place(addr) }
 
+// Lookup asks the kernel's maps, not the copy of the last Reload, which slot gets a
+// device's traffic now: [Nobody] if none does. It costs two system calls, and is for
+// what the copy calls foreign: the table may have changed a moment ago.
+func (g *Group) Lookup(addr netip.Addr) (int, error) {
+	device := steerAddress{Bytes: addr.Unmap().WithZone("").As16()}
+	var canonical steerAddress
+	switch err := g.maps.aliases.Lookup(&device, &canonical); {
+	case err == nil:
+		device = canonical
+	case !errors.Is(err, ebpf.ErrKeyNotExist):
+		return Nobody, fmt.Errorf("look up %s: %w", addr, kind(err))
+	}
+	bucket := uint32(g.Table().key.Bucket(netip.AddrFrom16(device.Bytes)))
+	var slot uint16
+	if err := g.maps.buckets.Lookup(bucket, &slot); err != nil {
+		return Nobody, fmt.Errorf("look up %s: %w", addr, kind(err))
+	}
+	if slot >= MaxSlots {
+		return Nobody, nil
+	}
+	return int(slot), nil
+}
+
+// Key returns the group's key, to be kept for a group that places alike. It is a
+// secret, see [Key].
+func (g *Group) Key() Key { return g.Table().key }
+
 // Reload reads the table again if its generation has changed, and returns it. It
 // returns ErrNoGroup once the group was destroyed, even if there is a new one of
 // the same name.
@@ -126,12 +154,23 @@ func (s *shared) readTable(set steerSettings) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
+	plan, err := s.readPlan(set)
+	if err != nil {
+		return nil, err
+	}
+	allowed, err := s.readAllowed()
+	if err != nil {
+		return nil, err
+	}
 	return &Table{
 		key:        set.Key,
 		generation: set.Generation,
 		slots:      int(set.Slots),
 		buckets:    buckets,
 		aliases:    aliases,
+		plan:       plan,
+		allowed:    allowed,
+		program:    set.Program,
 	}, nil
 }
 

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
+	"slices"
 )
 
 // User is whom a group's pins are given to: the account that workers run as.
@@ -23,8 +25,16 @@ type Options struct {
 	// Name of the group: 1 to 64 letters, digits, '-' and '_'.
 	Name string
 	// Slots is the number of workers intended, 1 to [MaxSlots]. For a group that
-	// exists it must be the same number, or 0 for "as it is".
+	// exists it must be the same number, or 0 for "as it is", unless Resize is set.
 	Slots int
+	// Resize gives a group that exists the number of slots, see [Plan.Resize].
+	Resize bool
+	// Key, if set, is the key of the group. One that exists must have it already:
+	// another key would give every device another place.
+	Key *Key
+	// Allow are prefixes of sources to let in, added to those of the group; see
+	// [Group.Allow].
+	Allow []netip.Prefix
 	// Root is the directory in bpffs that holds the groups; default [DefaultRoot].
 	Root string
 	// User, if set, may use the group without any capability. Without it the pins
@@ -56,7 +66,8 @@ func (o *Options) validate() error {
 // and counters stay, only a program of another version is replaced by ours.
 //
 // A group that exists with another number of slots is left alone and reported as
-// [SlotsMismatchError]. The ctx limits waiting for other processes.
+// [SlotsMismatchError] unless it may be resized, one with another key as
+// [ErrOtherKey]. The ctx limits waiting for other processes.
 func Init(ctx context.Context, o Options) (*Group, error) {
 	p, err := newPins(o.Root, o.Name)
 	if err != nil {
@@ -97,6 +108,9 @@ func (p pins) makeDir(ctx context.Context) (*dirLock, error) {
 // fill does Init's work under the lock. A group that it could not create leaves
 // nothing behind.
 func (p pins) fill(o Options) error {
+	if err := p.complete(); err != nil && !errors.Is(err, ErrNoGroup) {
+		return err
+	}
 	s, err := p.openShared(false)
 	created := errors.Is(err, ErrNoGroup)
 	switch {
@@ -108,7 +122,17 @@ func (p pins) fill(o Options) error {
 	if s != nil {
 		defer s.close()
 	}
-	for _, l := range sortListeners(o.Listeners) {
+	if err == nil {
+		err = s.allowMore(o.Allow)
+	}
+	listeners := o.Listeners
+	if err == nil && !created {
+		// Those of before may have an old program.
+		var known []Listener
+		known, err = p.listeners()
+		listeners = append(known, listeners...)
+	}
+	for _, l := range sortListeners(listeners) {
 		if err == nil {
 			err = p.ensureEndpoint(l, s)
 		}
@@ -134,6 +158,9 @@ func (p pins) create(o Options) (*shared, error) {
 		Gid:        noUser,
 	}
 	rand.Read(set.Key[:])
+	if o.Key != nil {
+		set.Key = *o.Key
+	}
 	if o.User != nil {
 		set.Uid, set.Gid = uint32(o.User.UID), uint32(o.User.GID)
 	}
@@ -147,18 +174,71 @@ func (p pins) adopt(o Options, s *shared) error {
 	if err != nil {
 		return err
 	}
+	if o.Key != nil && *o.Key != set.Key {
+		return ErrOtherKey
+	}
 	if o.Slots != 0 && uint32(o.Slots) != set.Slots {
-		return &SlotsMismatchError{Group: p.name, Want: o.Slots, Have: int(set.Slots)}
+		if !o.Resize {
+			return &SlotsMismatchError{Group: p.name, Want: o.Slots, Have: int(set.Slots)}
+		}
+		if err := s.resize(&set, o.Slots); err != nil {
+			return err
+		}
 	}
-	if o.User == nil {
-		return nil
+	if o.User != nil {
+		set.Uid, set.Gid = uint32(o.User.UID), uint32(o.User.GID)
 	}
-	set.Uid, set.Gid = uint32(o.User.UID), uint32(o.User.GID)
 	return s.writeSettings(set)
 }
 
-// give hands the pins to the group's user: the sockets' slots to write, the rest
-// to read. Only whoever may load BPF writes table, aliases and programs.
+func (s *shared) resize(set *steerSettings, slots int) error {
+	before, err := s.readTable(*set)
+	if err != nil {
+		return err
+	}
+	m, err := before.replan(func(p *Plan) error { return p.Resize(slots) })
+	if err != nil {
+		return err
+	}
+	if err := s.applyPlan(m, set); err != nil {
+		return err
+	}
+	set.Generation++
+	return nil
+}
+
+// allowMore lets prefixes in that are not yet.
+func (s *shared) allowMore(prefixes []netip.Prefix) error {
+	known, err := s.readAllowed()
+	if err != nil {
+		return err
+	}
+	var fresh []netip.Prefix
+	for _, p := range prefixes {
+		p, err := cleanPrefix(p)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(known, p) {
+			fresh = append(fresh, p)
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	set, err := s.settings()
+	if err != nil {
+		return err
+	}
+	if err := s.allowPrefixes(&set, fresh); err != nil {
+		return err
+	}
+	set.Generation++
+	return s.writeSettings(set)
+}
+
+// give hands the pins to the group's user: the sockets' slots and what workers tell
+// to write, the rest to read. Only whoever may load BPF writes table, aliases and programs.
 func (p pins) give(s *shared) error {
 	set, err := s.settings()
 	if err != nil || set.Uid == noUser {
@@ -185,8 +265,16 @@ func (p pins) give(s *shared) error {
 			return err
 		}
 	}
-	for _, name := range []string{pinConfig, pinBuckets, pinAliases} {
-		if err := giveFile(p.file(name), -1, gid, 0o640); err != nil {
+	all, err := s.list()
+	if err != nil {
+		return err
+	}
+	for _, m := range all {
+		owner := -1
+		if m.own {
+			owner = uid
+		}
+		if err := giveFile(p.file(m.pin), owner, gid, 0o640); err != nil {
 			return err
 		}
 	}

@@ -7,26 +7,30 @@ import (
 	"os"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 )
 
 const (
 	// layoutVersion is raised whenever the meaning of a pinned map changes without
 	// its sizes doing so.
-	layoutVersion = 1
+	layoutVersion = 2
 
 	flagAliases = 1 // FLAG_ALIASES in steer.c
+	flagAllow   = 2 // FLAG_ALLOW in steer.c
 )
 
 // shared are the maps that all listeners of a group have in common.
 type shared struct {
-	config, buckets, aliases *ebpf.Map
+	config, buckets, aliases, allow *ebpf.Map // the program reads these too
+	plan, pinned                    *ebpf.Map // what the table was made from, see plan.go
+	devices, workers                *ebpf.Map // what workers tell, see report.go
 }
 
 func (s *shared) close() {
 	// Closing a nil *ebpf.Map is allowed.
-	s.config.Close()
-	s.buckets.Close()
-	s.aliases.Close()
+	for _, m := range []*ebpf.Map{s.config, s.buckets, s.aliases, s.allow, s.plan, s.pinned, s.devices, s.workers} {
+		m.Close()
+	}
 }
 
 // settings reads the group's settings.
@@ -69,12 +73,18 @@ func (s *shared) readBuckets() ([]uint16, error) {
 	return slots, nil
 }
 
-// writeBuckets writes the whole table. Readers may see it half written: each
-// bucket changes at once and only once.
-func (s *shared) writeBuckets(slots []uint16) error {
-	keys := make([]uint32, len(slots))
-	for i := range keys {
-		keys[i] = uint32(i)
+// writeBuckets writes what differs from the table before, everything if there is
+// none. Readers may see it half written: each bucket changes at once and only once.
+func (s *shared) writeBuckets(before, after []uint16) error {
+	var keys []uint32
+	var slots []uint16
+	for b, slot := range after {
+		if before == nil || before[b] != slot {
+			keys, slots = append(keys, uint32(b)), append(slots, slot)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
 	}
 	if _, err := s.buckets.BatchUpdate(keys, slots, nil); err != nil {
 		return fmt.Errorf("write buckets: %w", kind(err))
@@ -82,24 +92,52 @@ func (s *shared) writeBuckets(slots []uint16) error {
 	return nil
 }
 
-// openShared opens a group's maps and checks that they are ours. It returns
-// ErrNoGroup when the group is not, or not completely, there.
-func (p pins) openShared(readOnly bool) (_ *shared, err error) {
+// sharedMap is one of the maps of a group, and where it is kept.
+type sharedMap struct {
+	pin  string
+	spec *ebpf.MapSpec
+	to   **ebpf.Map
+	own  bool // the workers' user writes it
+}
+
+// list names all maps, config last: a group exists once it is pinned.
+func (s *shared) list() ([]sharedMap, error) {
 	spec, err := loadSteer()
 	if err != nil {
 		return nil, err
 	}
+	return []sharedMap{
+		{pinBuckets, spec.Maps[pinBuckets], &s.buckets, false},
+		{pinAliases, spec.Maps[pinAliases], &s.aliases, false},
+		{pinAllow, spec.Maps[pinAllow], &s.allow, false},
+		{pinPlan, planSpec(), &s.plan, false},
+		{pinPinned, pinnedSpec(), &s.pinned, false},
+		{pinDevices, devicesSpec(), &s.devices, true},
+		{pinWorkers, workersSpec(), &s.workers, true},
+		{pinConfig, spec.Maps[pinConfig], &s.config, false},
+	}, nil
+}
+
+// openShared opens a group's maps and checks that they are ours. It returns
+// ErrNoGroup when the group is not, or not completely, there. What workers write
+// is opened for writing where the file modes allow it.
+func (p pins) openShared(readOnly bool) (_ *shared, err error) {
 	s := &shared{}
 	defer func() {
 		if err != nil {
 			s.close()
 		}
 	}()
-	for _, m := range []struct {
-		to   **ebpf.Map
-		name string
-	}{{&s.config, pinConfig}, {&s.buckets, pinBuckets}, {&s.aliases, pinAliases}} {
-		if *m.to, err = openMap(p.file(m.name), spec.Maps[m.name], readOnly); err != nil {
+	all, err := s.list()
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range all {
+		*m.to, err = openMap(p.file(m.pin), m.spec, readOnly && !m.own)
+		if m.own && readOnly && errors.Is(err, unix.EACCES) {
+			*m.to, err = openMap(p.file(m.pin), m.spec, true)
+		}
+		if err != nil {
 			return nil, p.missing(err)
 		}
 	}
@@ -111,6 +149,34 @@ func (p pins) openShared(readOnly bool) (_ *shared, err error) {
 		return nil, fmt.Errorf("steering group %q: %w: layout %d, not %d", p.name, ErrIncompatible, set.Layout, layoutVersion)
 	}
 	return s, nil
+}
+
+// complete adds the maps that a group made by an older version does not have. The
+// caller holds the lock.
+func (p pins) complete() error {
+	if _, err := os.Lstat(p.file(pinConfig)); err != nil {
+		return p.missing(err)
+	}
+	all, err := new(shared).list()
+	if err != nil {
+		return err
+	}
+	for _, m := range all {
+		_, err := os.Lstat(p.file(m.pin))
+		if !errors.Is(err, fs.ErrNotExist) || m.pin == pinBuckets || m.pin == pinAliases {
+			continue
+		}
+		fresh, err := ebpf.NewMap(m.spec)
+		if err != nil {
+			return fmt.Errorf("create map: %w", kind(err))
+		}
+		err = pinNew(fresh, p.file(m.pin))
+		fresh.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func openMap(path string, spec *ebpf.MapSpec, readOnly bool) (*ebpf.Map, error) {
@@ -126,40 +192,35 @@ func openMap(path string, spec *ebpf.MapSpec, readOnly bool) (*ebpf.Map, error) 
 }
 
 // createShared makes and pins the maps of a new group, over what an interrupted
-// creation may have left. config comes last: with it the group exists.
+// creation may have left.
 func (p pins) createShared(set steerSettings, buckets []uint16) (_ *shared, err error) {
-	spec, err := loadSteer()
-	if err != nil {
-		return nil, err
-	}
 	s := &shared{}
 	defer func() {
 		if err != nil {
 			s.close()
 		}
 	}()
-	if s.config, err = ebpf.NewMap(spec.Maps[pinConfig]); err != nil {
-		return nil, fmt.Errorf("create map: %w", kind(err))
+	all, err := s.list()
+	if err != nil {
+		return nil, err
 	}
-	if s.buckets, err = ebpf.NewMap(spec.Maps[pinBuckets]); err != nil {
-		return nil, fmt.Errorf("create map: %w", kind(err))
+	for _, m := range all {
+		if *m.to, err = ebpf.NewMap(m.spec); err != nil {
+			return nil, fmt.Errorf("create map: %w", kind(err))
+		}
 	}
-	if s.aliases, err = ebpf.NewMap(spec.Maps[pinAliases]); err != nil {
-		return nil, fmt.Errorf("create map: %w", kind(err))
-	}
-	if err := s.writeBuckets(buckets); err != nil {
+	if err := s.writeBuckets(nil, buckets); err != nil {
 		return nil, err
 	}
 	if err := s.writeSettings(set); err != nil {
 		return nil, err
 	}
-	if err := pinNew(s.buckets, p.file(pinBuckets)); err != nil {
-		return nil, err
+	for _, m := range all {
+		if err := pinNew(*m.to, p.file(m.pin)); err != nil {
+			return nil, err
+		}
 	}
-	if err := pinNew(s.aliases, p.file(pinAliases)); err != nil {
-		return nil, err
-	}
-	return s, pinNew(s.config, p.file(pinConfig))
+	return s, nil
 }
 
 // pinNew pins an object, replacing whatever an interrupted creation left there.

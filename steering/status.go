@@ -22,6 +22,8 @@ type Counters struct {
 	Unreadable uint64 `json:"unreadable"`
 	// Nobody counts drops because the device's bucket belongs to no slot.
 	Nobody uint64 `json:"nobody"`
+	// Refused counts drops because the source is not on the list of allowed ones.
+	Refused uint64 `json:"refused"`
 	// Migrated counts connections taken over from a closing listener's queue.
 	Migrated uint64 `json:"migrated"`
 	// Slots is indexed by slot.
@@ -56,6 +58,7 @@ func (e *endpoint) counters(slots int) (Counters, error) {
 		c.Unreadable += cpu.Unreadable
 		c.Nobody += cpu.Nobody
 		c.Migrated += cpu.Migrated
+		c.Refused += cpu.Refused
 		for s := range c.Slots {
 			c.Slots[s].Selected += cpu.Slots[s].Selected
 			c.Slots[s].Empty += cpu.Slots[s].Empty

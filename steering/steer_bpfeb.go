@@ -23,11 +23,19 @@ type steerCounters struct {
 	Unreadable uint64
 	Nobody     uint64
 	Migrated   uint64
+	Refused    uint64
+	Reserved   [4]uint64
 	Slots      [256]struct {
 		_        structs.HostLayout
 		Selected uint64
 		Empty    uint64
 	}
+}
+
+type steerPrefix struct {
+	_     structs.HostLayout
+	Bits  uint32
+	Bytes [16]uint8
 }
 
 type steerSettings struct {
@@ -39,6 +47,8 @@ type steerSettings struct {
 	Flags      uint32
 	Uid        uint32
 	Gid        uint32
+	Program    uint32
+	Reserved   [9]uint32
 }
 
 // Names of all BPF objects in the ELF.
@@ -46,6 +56,7 @@ type steerSettings struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	steerMapAliases = "aliases"
+	steerMapAllow   = "allow"
 	steerMapBuckets = "buckets"
 	steerMapConfig  = "config"
 	steerMapSlots   = "slots"
@@ -103,6 +114,7 @@ type steerProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type steerMapSpecs struct {
 	Aliases *ebpf.MapSpec `ebpf:"aliases"`
+	Allow   *ebpf.MapSpec `ebpf:"allow"`
 	Buckets *ebpf.MapSpec `ebpf:"buckets"`
 	Config  *ebpf.MapSpec `ebpf:"config"`
 	Slots   *ebpf.MapSpec `ebpf:"slots"`
@@ -136,6 +148,7 @@ func (o *steerObjects) Close() error {
 // It can be passed to loadSteerObjects or ebpf.CollectionSpec.LoadAndAssign.
 type steerMaps struct {
 	Aliases *ebpf.Map `ebpf:"aliases"`
+	Allow   *ebpf.Map `ebpf:"allow"`
 	Buckets *ebpf.Map `ebpf:"buckets"`
 	Config  *ebpf.Map `ebpf:"config"`
 	Slots   *ebpf.Map `ebpf:"slots"`
@@ -145,6 +158,7 @@ type steerMaps struct {
 func (m *steerMaps) Close() error {
 	return _SteerClose(
 		m.Aliases,
+		m.Allow,
 		m.Buckets,
 		m.Config,
 		m.Slots,

@@ -23,12 +23,15 @@ type Table struct {
 	slots      int
 	buckets    []uint16 // len Buckets
 	aliases    map[netip.Addr]netip.Addr
+	plan       *Plan // what buckets were made from
+	allowed    []netip.Prefix
+	program    uint32 // number of the program's replacements
 }
 
 // NewTable returns the placement of a group with that key and number of slots,
 // all weighing the same, and no aliases. It needs no kernel.
 func NewTable(key Key, slots int) *Table {
-	return &Table{key: key, slots: slots, buckets: rendezvous(equalWeights(slots))}
+	return &Table{key: key, slots: slots, buckets: rendezvous(equalWeights(slots)), plan: &Plan{Slots: slots}}
 }
 
 // Slot returns the slot that gets a device's traffic, [Nobody] if none does. An
@@ -68,6 +71,9 @@ func (t *Table) Slots() int { return t.slots }
 
 // Generation returns the number of the change that made the table.
 func (t *Table) Generation() uint32 { return t.generation }
+
+// Plan returns what the table was made from. The plan is the caller's.
+func (t *Table) Plan() *Plan { return t.plan.clone() }
 
 // Share returns how many buckets each slot owns.
 func (t *Table) Share() []int {

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,6 +26,7 @@ type workerTask struct {
 	Port  uint16
 	Slot  int
 	Probe bool // try what a worker must not be able to do, report, and exit
+	Load  bool // create the group with CAP_BPF and CAP_PERFMON alone, report, and exit
 }
 
 // workerReport is the one line a child writes once it is ready or has failed.
@@ -45,13 +47,16 @@ func workerMain() int {
 	case err != nil:
 	case task.Probe:
 		report.Refused = probe(task)
+	case task.Load:
+		err = load(task)
+		report.CapEff = effectiveCapabilities()
 	default:
 		err = serve(task)
 	}
 	if err != nil {
 		report.Err = err.Error()
 	}
-	if json.NewEncoder(os.Stdout).Encode(report) != nil || err != nil || task.Probe {
+	if json.NewEncoder(os.Stdout).Encode(report) != nil || err != nil || task.Probe || task.Load {
 		return 1
 	}
 	io.Copy(io.Discard, os.Stdin)
@@ -68,6 +73,28 @@ func effectiveCapabilities() string {
 	return "unknown"
 }
 
+// load creates the group once it has become a process with two capabilities.
+func load(task workerTask) error {
+	const want = "c000000000"
+	if have := effectiveCapabilities(); have != want {
+		runtime.LockOSThread()
+		for c := range unix.CAP_LAST_CAP + 1 {
+			if c == unix.CAP_BPF || c == unix.CAP_PERFMON {
+				continue
+			}
+			if err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(c), 0, 0, 0); err != nil {
+				return fmt.Errorf("drop capability %d: %w", c, err)
+			}
+		}
+		return unix.Exec("/proc/self/exe", os.Args, os.Environ())
+	}
+	g, err := Init(bg, Options{Name: task.Group, Slots: 2, Listeners: []Listener{{UDP, task.Port}, {TCP, task.Port}}})
+	if err != nil {
+		return err
+	}
+	return g.Close()
+}
+
 func serve(task workerTask) error {
 	g, err := Open("", task.Group)
 	if err != nil {
@@ -81,7 +108,17 @@ func serve(task workerTask) error {
 	if err != nil {
 		return err
 	}
-	if _, err := g.Claim(bg, task.Slot, udp, tcp); err != nil {
+	claim, err := g.Claim(bg, task.Slot, udp, tcp)
+	if err != nil {
+		return err
+	}
+	if _, err := claim.Refresh(bg); err != nil {
+		return err
+	}
+	if err := g.Publish(task.Slot, Report{PID: uint32(os.Getpid())}); err != nil {
+		return err
+	}
+	if err := g.Sight(task.Slot, []netip.Addr{deviceV4(task.Slot)}); err != nil {
 		return err
 	}
 	answer := fmt.Appendf(nil, "%d %d", task.Slot, os.Getpid())
@@ -124,6 +161,12 @@ func probe(task workerTask) map[string]bool {
 		note("alias", g.SetAlias(bg, deviceV4(1), deviceV4(2)))
 		_, err = g.Status()
 		note("status", err)
+		_, err = g.ChangePlan(bg, false, func(p *Plan) error { return p.SetDrained(0, true) })
+		note("plan", err)
+		_, err = g.ChangePlan(bg, true, func(p *Plan) error { return p.SetDrained(0, true) })
+		note("dry run", err)
+		note("allow", g.Allow(bg, netip.MustParsePrefix("10.0.0.0/8")))
+		note("report", g.Publish(task.Slot, Report{}))
 	}
 	note("destroy", Destroy(bg, "", task.Group, DestroyOptions{EvenIfBusy: true}))
 	_, err = Init(bg, Options{Name: "theirs", Slots: 1})
@@ -377,8 +420,14 @@ func TestWorkersWithoutCapabilities(t *testing.T) {
 		user *User
 		want map[string]bool
 	}{
-		{"worker's user", user, map[string]bool{"open": false, "status": false, "listener": true, "alias": true, "destroy": true, "init": true}},
-		{"group member", &User{UID: 4713, GID: user.GID}, map[string]bool{"open": false, "status": false, "listener": true, "alias": true, "destroy": true, "init": true}},
+		{"worker's user", user, map[string]bool{
+			"open": false, "status": false, "dry run": false, "report": false,
+			"listener": true, "alias": true, "plan": true, "allow": true, "destroy": true, "init": true,
+		}},
+		{"group member", &User{UID: 4713, GID: user.GID}, map[string]bool{
+			"open": false, "status": false, "dry run": false, "report": true,
+			"listener": true, "alias": true, "plan": true, "allow": true, "destroy": true, "init": true,
+		}},
 		{"stranger", &User{UID: 4713, GID: 4713}, map[string]bool{"open": true, "destroy": true, "init": true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -398,6 +447,25 @@ func TestWorkersWithoutCapabilities(t *testing.T) {
 	if _, err := g.ListenUDP(t.Context(), anyAddr(port), 1, ListenOptions{}); !errors.Is(err, ErrPortInUse) {
 		t.Errorf("got %v, want port in use", err)
 	}
+}
+
+// Two capabilities make a group; a worker then runs in it.
+func TestLoaderCapabilities(t *testing.T) {
+	needLive(t)
+	port := freePort()
+	task := workerTask{Group: "two-capabilities", Port: port, Load: true}
+	loader := start(t, task, nil)
+	if loader.report.Err != "" || loader.report.CapEff != "c000000000" {
+		t.Fatalf("loader with capabilities %s: %s", loader.report.CapEff, loader.report.Err)
+	}
+	t.Cleanup(func() { Destroy(bg, "", task.Group, DestroyOptions{EvenIfBusy: true}) })
+	g, err := Open("", task.Group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	workers := []*process{startWorker(t, g, port, 0, nil), startWorker(t, g, port, 1, nil)}
+	expectAnswers(t, g, port, devices(20), workers)
 }
 
 // Many workers starting at once for few slots: one each, the others are refused.
