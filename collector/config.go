@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"strings"
 	"time"
 )
@@ -25,7 +24,7 @@ type Config struct {
 	Slots       int           `yaml:"slots"`         // number intended; 0 takes the group's own
 	Group       string        `yaml:"group"`         // steering group, default "default"
 	Steering    bool          `yaml:"steering"`      // default true; false runs one worker without a group
-	ListenIPFIX string        `yaml:"listen-ipfix"`  // UDP, default [::]:4739; several with commas between, see IPFIXAddrs
+	ListenIPFIX string        `yaml:"listen-ipfix"`  // UDP, and TCP unless ipfix.tcp is off; default [::]:4739; several with commas between, see IPFIXAddrs
 	ListenBMP   string        `yaml:"listen-bmp"`    // TCP, default [::]:1790; several with commas between, see BMPAddrs
 	HTTP        string        `yaml:"http"`          // metrics and health; default 127.0.0.1:(8080+slot); "off" for none
 	StateDir    string        `yaml:"state-dir"`     // what outlives a restart; "" keeps nothing
@@ -38,6 +37,7 @@ type Config struct {
 	BMP         BMPConfig     `yaml:"bmp"`
 	IPFIX       IPFIXConfig   `yaml:"ipfix"`
 	Join        JoinConfig    `yaml:"join"`
+	Record      RecordConfig  `yaml:"record"`
 }
 
 // KafkaConfig says where and how records are produced.
@@ -57,13 +57,6 @@ type IntakeConfig struct {
 	ReceiveBuffer int           `yaml:"receive-buffer"` // bytes asked of the kernel for the UDP socket, default 32 MiB
 	Coalesce      time.Duration `yaml:"coalesce"`       // a short batch waits this long for more datagrams, default 5ms; 0 reads at once
 	MaxSessions   int           `yaml:"max-sessions"`   // BMP connections at once, default 4096
-}
-
-// IPFIXConfig says how flow records are taken.
-type IPFIXConfig struct {
-	// VRFWait is how long a flow waits for options data that say what its VRF id means, default 5s; 0 is not at all. Without
-	// them it is joined as unknown-vrf.
-	VRFWait time.Duration `yaml:"vrf-wait"`
 }
 
 // JoinConfig says how long flows wait for what a right join needs, and in how much memory. None is lost by it: what has waited long
@@ -98,7 +91,8 @@ func Default() Config {
 			Partitions: -1, Replication: -1, Compression: "none", BufferBytes: 256 << 20, Linger: 20 * time.Millisecond,
 		},
 		Intake: IntakeConfig{ReceiveBuffer: 32 << 20, Coalesce: 5 * time.Millisecond, MaxSessions: 4096},
-		IPFIX:  IPFIXConfig{VRFWait: 5 * time.Second},
+		IPFIX:  defaultIPFIX(),
+		Record: RecordConfig{Extra: ExtraOff},
 		Join: JoinConfig{
 			RIBWait: 60 * time.Second, NewWait: 6 * time.Second, HoldBytes: 16 << 20, HoldTotalBytes: 256 << 20,
 		},
@@ -133,10 +127,8 @@ func (c *Config) Validate() error {
 	case c.DrainAfter <= 0:
 		return fmt.Errorf("%w: drain-timeout %v must be positive", ErrConfig, c.DrainAfter)
 	}
-	for _, addrs := range []func() ([]netip.AddrPort, error){c.IPFIXAddrs, c.BMPAddrs} {
-		if _, err := addrs(); err != nil {
-			return err
-		}
+	if err := c.checkPorts(); err != nil {
+		return err
 	}
 	return c.validateRest()
 }
@@ -162,8 +154,10 @@ func (c *Config) validateRest() error {
 			ErrConfig, c.Join.HoldBytes, c.Join.HoldTotalBytes)
 	case c.Intake.MaxSessions < 1:
 		return fmt.Errorf("%w: intake.max-sessions %d must be positive", ErrConfig, c.Intake.MaxSessions)
+	case c.Record.Extra != ExtraOff && c.Record.Extra != ExtraAll:
+		return fmt.Errorf("%w: record.extra %q is unknown, want off or all", ErrConfig, c.Record.Extra)
 	}
-	return nil
+	return c.IPFIX.validate()
 }
 
 // HTTPAddr is where the worker serves HTTP: as configured, else 127.0.0.1 and 8080 plus the slot; "" when off.

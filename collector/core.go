@@ -25,6 +25,7 @@ type core struct {
 	free      chan *intake.Batch
 	datagrams chan *intake.Batch
 	routes    chan *correlate.Batch
+	streams   chan *streamBatch
 	asks      chan chan<- *snapshot
 
 	readErrors atomic.Uint64
@@ -47,6 +48,8 @@ type counters struct {
 	bytes     uint64
 	truncated uint64 // longer than a read buffer
 	foreign   uint64 // from a source of another slot
+	messages  uint64 // of connections
+	msgBytes  uint64
 	panics    uint64 // that decoding did not survive
 	records   uint64 // given to the sink
 }
@@ -64,18 +67,23 @@ func newCore(cfg *Config, sink Sink, owned *ownership, state *stateDir, warn *sa
 		warn: warn, sink: sink, owned: owned, state: state,
 		datagrams: make(chan *intake.Batch, batchesInFlight),
 		routes:    make(chan *correlate.Batch, routeQueue),
+		streams:   make(chan *streamBatch, streamQueue),
 		asks:      make(chan chan<- *snapshot),
-		enc:       record.NewEncoder(cfg.Slot),
+		enc:       record.NewEncoder(cfg.Slot, encoderOptions(cfg)...),
 	}
 	var forgotten func(netip.Addr)
 	if state != nil {
 		forgotten = state.forget
 	}
-	var err error
+	elements, err := cfg.IPFIX.elements()
+	if err != nil {
+		return nil, err
+	}
 	c.corr, err = correlate.New(correlate.Config{
 		StaleTimeout: cfg.BMP.StaleTimeout, QuietPeriod: cfg.BMP.QuietPeriod, MaxRoutes: cfg.BMP.MaxRoutes,
 		VRFWait: orOff(cfg.IPFIX.VRFWait), RIBWait: orOff(cfg.Join.RIBWait), NewWait: orOff(cfg.Join.NewWait),
-		HoldBytes: cfg.Join.HoldBytes, HoldTotalBytes: cfg.Join.HoldTotalBytes, Forgotten: forgotten,
+		HoldBytes: cfg.Join.HoldBytes, HoldTotalBytes: cfg.Join.HoldTotalBytes, Forgotten: forgotten, Elements: elements,
+		IPFIX: cfg.IPFIX.decoder(), PortInTemplateKey: cfg.IPFIX.PortInTemplateKey,
 	}, c.send)
 	if err != nil {
 		return nil, err
@@ -99,6 +107,17 @@ func orOff(d time.Duration) time.Duration {
 	return d
 }
 
+// encoderOptions says what the records hold.
+func encoderOptions(cfg *Config) (opts []record.Option) {
+	if cfg.Record.Extra == ExtraAll {
+		opts = append(opts, record.WithExtra())
+	}
+	if cfg.IPFIX.Renormalize {
+		opts = append(opts, record.WithRenormalize())
+	}
+	return opts
+}
+
 // run serves the queues until ctx ends, then what is still in them.
 func (c *core) run(ctx context.Context) {
 	c.state.load(c.corr, c.owned, time.Now())
@@ -111,6 +130,8 @@ func (c *core) run(ctx context.Context) {
 		case b := <-c.routes:
 			c.corr.Apply(b, time.Now().UnixNano())
 			b.Free()
+		case b := <-c.streams:
+			c.takeStream(b)
 		case reply := <-c.asks:
 			reply <- c.takeSnapshot()
 		case t := <-tick.C:
@@ -139,6 +160,8 @@ func (c *core) finish() {
 			b.Free()
 		case b := <-c.datagrams:
 			c.takeDatagrams(b)
+		case b := <-c.streams:
+			c.takeStream(b)
 		default:
 			c.corr.Release()
 			c.state.finish(c.corr)
@@ -172,8 +195,7 @@ func (c *core) takeDatagram(src netip.AddrPort, payload []byte, truncated bool) 
 		c.warn.warn("datagram of another slot's device, dropped", slog.String("source", src.String()))
 		return
 	}
-	err := c.message(addr, payload)
-	if err != nil {
+	if err := c.guard(func() error { return c.corr.MessageFrom(src, payload, c.now) }); err != nil {
 		c.warn.warn("message refused", slog.String("source", src.String()), slog.Any("err", err))
 	}
 }
@@ -181,15 +203,36 @@ func (c *core) takeDatagram(src netip.AddrPort, payload []byte, truncated bool) 
 // errPanic reports a message whose decoding panicked: a fault of ours, which must cost that message and not the worker.
 var errPanic = errors.New("panic")
 
-// message gives a datagram to the correlator. What it holds of the message at hand is set anew by the next one.
-func (c *core) message(src netip.Addr, payload []byte) (err error) {
+// takeStream gives the messages of a connection to the correlator, and its end.
+func (c *core) takeStream(b *streamBatch) {
+	s := correlate.Stream{Conn: b.conn}
+	c.stamp = b.received
+	c.now = c.stamp.UnixNano()
+	start := 0
+	for _, end := range b.ends {
+		msg := b.data[start:end]
+		start = end
+		c.counted.messages++
+		c.counted.msgBytes += uint64(len(msg))
+		if err := c.guard(func() error { return c.corr.StreamMessage(b.device, s, msg, c.now) }); err != nil {
+			c.warn.warn("message refused", slog.String("source", b.device.String()), slog.Any("err", err))
+		}
+	}
+	if b.last {
+		c.corr.StreamEnded(b.device, s)
+	}
+	b.release()
+}
+
+// guard gives a message to the correlator. What that holds of the message at hand is set anew by the next one.
+func (c *core) guard(give func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			c.counted.panics++
 			err = fmt.Errorf("%w: %v\n%s", errPanic, p, debug.Stack())
 		}
 	}()
-	return c.corr.Message(src, payload, c.now)
+	return give()
 }
 
 // send encodes one record into a buffer of the sink and gives it over.

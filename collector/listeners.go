@@ -34,3 +34,24 @@ func listenAddrs(setting, text, example string) ([]netip.AddrPort, error) {
 	}
 	return addrs, nil
 }
+
+// checkPorts refuses a port that both protocols would have over TCP: steering would give connections of the one to the other.
+func (c *Config) checkPorts() error {
+	flows, err := c.IPFIXAddrs()
+	if err != nil {
+		return err
+	}
+	routes, err := c.BMPAddrs()
+	if err != nil || !c.IPFIX.TCP {
+		return err
+	}
+	for _, a := range flows {
+		for _, b := range routes {
+			if a.Port() == b.Port() && a.Port() != 0 {
+				return fmt.Errorf("%w: listen-ipfix and listen-bmp both have port %d; choose another, or do without IPFIX over TCP (ipfix.tcp off)",
+					ErrConfig, a.Port())
+			}
+		}
+	}
+	return nil
+}

@@ -14,6 +14,7 @@ func TestListenAddrs(t *testing.T) {
 		{"", `listen-ipfix "" is not address:port, for example [::]:4739`},
 		{"[::]:4739,", `listen-ipfix "" is not address:port, for example [::]:4739`},
 		{"[::]:4739,2055", `listen-ipfix "2055" is not address:port, for example [::]:4739`},
+		{"[::]:4739,[::]:1790", "listen-ipfix and listen-bmp both have port 1790; choose another, or do without IPFIX over TCP (ipfix.tcp off)"},
 		{"[::]:4739,0.0.0.0:4739", "listen-ipfix has port 4739 twice, [::] takes IPv4 as well"},
 	} {
 		cfg := Default()

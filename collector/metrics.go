@@ -44,6 +44,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		e.counter("telcol_state_files_total", "", m.w.state.failed.Load(), "result", "failed")
 	}
 	collectIPFIX(e, s)
+	m.collectStreams(e, s)
 	collectJoin(e, s)
 	collectBMP(e, s)
 }
@@ -68,7 +69,7 @@ func (m *metrics) collectIntake(e *emitter, s *snapshot) {
 	e.counter("telcol_lost_total", lostHelp, s.counted.foreign, "stage", "intake", "reason", "foreign")
 }
 
-const lostHelp = "What was lost, by stage and reason: datagrams in the stages kernel and intake, messages in decode, sets in template, records in sink."
+const lostHelp = "What was lost, by stage and reason: datagrams in the stages kernel and intake (there also messages of a connection that ended within one), messages in decode, sets in template, records in sink."
 
 func collectJoin(e *emitter, s *snapshot) {
 	q := &s.corr.Quality
@@ -205,6 +206,25 @@ func collectIPFIX(e *emitter, s *snapshot) {
 	collectDecodeLosses(e, s)
 }
 
+// collectStreams tells of IPFIX over TCP.
+func (m *metrics) collectStreams(e *emitter, s *snapshot) {
+	st := m.w.streams
+	e.gauge("telcol_ipfix_connections", "IPFIX connections (TCP) open.", float64(st.stats.Open.Load()))
+	e.counter("telcol_ipfix_connections_total", "IPFIX connections accepted.", st.stats.Accepted.Load())
+	const refused = "IPFIX connections closed at once, by reason: too many in all or of one device, a device of another slot."
+	e.counter("telcol_ipfix_connections_refused_total", refused, st.stats.Refused.Load(), "reason", "max-sessions")
+	e.counter("telcol_ipfix_connections_refused_total", "", st.crowded.Load(), "reason", "max-device")
+	e.counter("telcol_ipfix_connections_refused_total", "", st.foreign.Load(), "reason", "foreign")
+	const ended = "IPFIX connections ended for what they sent, by reason: nothing (idle), half a message (slow), no message (framing)."
+	e.counter("telcol_ipfix_connections_ended_total", ended, st.idle.Load(), "reason", "idle")
+	e.counter("telcol_ipfix_connections_ended_total", "", st.slow.Load(), "reason", "slow")
+	e.counter("telcol_ipfix_connections_ended_total", "", st.unframed.Load(), "reason", "framing")
+	e.counter("telcol_intake_stream_messages_total", "Messages read from IPFIX connections.", s.counted.messages)
+	e.counter("telcol_intake_stream_bytes_total", "Octets of messages read from IPFIX connections.", s.counted.msgBytes)
+	e.counter("telcol_lost_total", lostHelp, st.cut.Load(), "stage", "intake", "reason", "message-cut")
+	e.counter("telcol_lost_total", lostHelp, st.unframed.Load(), "stage", "intake", "reason", "framing")
+}
+
 // collectDecodeLosses tells what was read and did not become records.
 func collectDecodeLosses(e *emitter, s *snapshot) {
 	n := &s.corr.IPFIX
@@ -213,6 +233,7 @@ func collectDecodeLosses(e *emitter, s *snapshot) {
 		n             uint64
 	}{
 		{"decode", "short", s.corr.TooShort + n.BadMessages},
+		{"decode", "trailing", n.Trailing},
 		{"decode", "set", n.BadSets},
 		{"decode", "record", n.BadRecords},
 		{"decode", "panic", s.counted.panics},

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,7 @@ type sockets struct {
 	group *steering.Group    // nil when steering is off
 	udp   []*udpSocket       // of listen-ipfix, in its order
 	bmp   []*net.TCPListener // of listen-bmp, in its order
+	flows []*net.TCPListener // the same for IPFIX over TCP
 
 	held     *steering.Claim
 	claimed  atomic.Bool
@@ -69,7 +71,30 @@ func openSockets(cfg *Config, log *slog.Logger) (_ *sockets, err error) {
 		}
 		s.bmp = append(s.bmp, ln)
 	}
+	if err := s.openFlows(ctx); err != nil {
+		return nil, err
+	}
 	return s, nil
+}
+
+// openFlows opens the listeners for IPFIX over TCP, at the ports that the datagrams have.
+func (s *sockets) openFlows(ctx context.Context) error {
+	if !s.cfg.IPFIX.TCP {
+		return nil
+	}
+	addrs, err := s.cfg.IPFIXAddrs()
+	if err != nil {
+		return err
+	}
+	for i, a := range addrs {
+		port := s.udp[i].LocalAddr().(*net.UDPAddr).AddrPort().Port() // as the kernel chose it, where it was to
+		ln, err := s.listenTCP(ctx, netip.AddrPortFrom(a.Addr(), port))
+		if err != nil {
+			return fmt.Errorf("%w; or do without IPFIX over TCP (--ipfix-tcp off)", advise(err, "listen-ipfix"))
+		}
+		s.flows = append(s.flows, ln)
+	}
+	return nil
 }
 
 // openUDP opens the sockets of listen-ipfix and their readers.
@@ -114,7 +139,7 @@ func (s *sockets) all() []syscall.Conn {
 	for _, u := range s.udp {
 		all = append(all, u)
 	}
-	for _, ln := range s.bmp {
+	for _, ln := range append(slices.Clone(s.bmp), s.flows...) {
 		all = append(all, ln)
 	}
 	return all
@@ -234,6 +259,9 @@ func (s *sockets) close() {
 		u.Close()
 	}
 	for _, ln := range s.bmp {
+		ln.Close()
+	}
+	for _, ln := range s.flows {
 		ln.Close()
 	}
 	if s.group != nil {

@@ -44,6 +44,7 @@ type worker struct {
 	sink    Sink
 	core    *core
 	sockets *sockets
+	streams *streams
 	http    *httpServer
 	state   *stateDir  // nil without --state-dir
 	owned   *ownership // nil when steering is off
@@ -77,6 +78,7 @@ func (w *worker) start() error {
 	if w.core, err = newCore(&w.cfg, w.sink, w.owned, w.state, w.warn); err != nil {
 		return err
 	}
+	w.streams = newStreams(&w.cfg.IPFIX, w.owned, w.warn, w.log, w.core.streams)
 	if w.http, err = listenHTTP(&w.cfg, w); err != nil {
 		return err
 	}
@@ -107,7 +109,7 @@ func (w *worker) run(ctx context.Context) error {
 	defer stopJoining()
 
 	var readers, owner sync.WaitGroup
-	fail := make(chan error, len(w.sockets.udp)+len(w.sockets.bmp)+1)
+	fail := make(chan error, len(w.sockets.udp)+len(w.sockets.bmp)+len(w.sockets.flows)+1)
 	owner.Go(func() { w.core.run(joining) })
 	if w.state != nil {
 		owner.Go(w.state.run)
@@ -117,6 +119,9 @@ func (w *worker) run(ctx context.Context) error {
 	}
 	for _, ln := range w.sockets.bmp {
 		readers.Go(func() { fail <- w.serveBMP(taking, ln) })
+	}
+	for _, ln := range w.sockets.flows {
+		readers.Go(func() { fail <- w.streams.serve(taking, ln) })
 	}
 	w.http.serve()
 

@@ -412,14 +412,23 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Fatalf("waited 10 s for %s", what)
 }
 
+// freeUDP gives an address that is free for UDP and for TCP: IPFIX has one for both.
 func freeUDP(t *testing.T) string {
 	t.Helper()
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 32 {
+		c, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := net.Listen("tcp", c.LocalAddr().String())
+		c.Close()
+		if err == nil {
+			l.Close()
+			return c.LocalAddr().String()
+		}
 	}
-	defer c.Close()
-	return c.LocalAddr().String()
+	t.Fatal("no port is free for UDP and TCP")
+	return ""
 }
 
 func freeTCP(t *testing.T) string {

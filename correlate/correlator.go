@@ -1,7 +1,6 @@
 package correlate
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -19,6 +18,9 @@ type Config struct {
 	StaleTimeout time.Duration // see rib.Options
 	IdleTimeout  time.Duration // a device without routes that says nothing for so long is forgotten, default 25 h (longer than a template lives)
 	IPFIX        ipfix.Config
+
+	// PortInTemplateKey keeps the templates of a device's datagrams apart by their source port.
+	PortInTemplateKey bool
 
 	// VRFWait is how long a flow waits for options data that say what its VRF id means, default 5 s; negative: not at all.
 	VRFWait time.Duration
@@ -111,28 +113,7 @@ func New(cfg Config, emit func(*Record)) (*Correlator, error) {
 // Message decodes one datagram of an exporter, joins its flows and emits them. The source is the datagram's, IPv4 unmapped; received is
 // in Unix nanoseconds. An error is counted; the records before it were emitted.
 func (c *Correlator) Message(src netip.Addr, msg []byte, received int64) error {
-	if len(msg) < 2 {
-		c.counted.TooShort++
-		return ErrShort
-	}
-	if v := binary.BigEndian.Uint16(msg); v != ipfix.VersionIPFIX && v != ipfix.VersionNetFlow9 {
-		c.countVersion(v)
-		return fmt.Errorf("version %d: %w", v, ErrVersion)
-	}
-	d := c.deviceOf(src, received)
-	if d == nil {
-		c.counted.DeviceQuota++
-		return ErrDeviceQuota
-	}
-	c.device = d
-	r := &c.rec
-	r.Device, r.DeviceName, r.Exporter, r.Received = d.addr, d.name, src, received
-	err := d.session.Decode(msg, received, c)
-	if err != nil {
-		c.counted.Malformed++
-	}
-	c.review(d, received, releaseSlice)
-	return err
+	return c.StreamMessage(src, Stream{}, msg, received)
 }
 
 // maxVersions bounds the versions counted one by one; they come from the wire.
@@ -205,9 +186,7 @@ func (c *Correlator) Tick(now int64, budget int) {
 // tickDevice reports whether the device still has its place in the order.
 func (c *Correlator) tickDevice(d *Device, now int64, budget int) bool {
 	more := d.rib.Tick(now, budget)
-	if d.session != nil {
-		d.session.Expire(now)
-	}
+	d.eachSession(func(s *ipfix.Session) { s.Expire(now) })
 	if !d.leaving && d.idle(now, int64(c.cfg.IdleTimeout)) {
 		c.forget(d)
 	}
@@ -227,6 +206,10 @@ func (c *Correlator) forget(d *Device) {
 		c.cfg.Forgotten(d.addr)
 	}
 	delete(c.devices, d.addr)
+	for s := range d.streams {
+		c.endStream(d, s)
+	}
+	d.session.End()
 	c.gone.Add(&d.session.Counters)
 	c.counted.Quality.add(&d.quality.Quality)
 	d.session, d.leaving = nil, true
@@ -242,7 +225,7 @@ func (c *Correlator) Counters() Counters {
 	}
 	n.IPFIX = c.gone
 	for _, d := range c.devices {
-		n.IPFIX.Add(&d.session.Counters)
+		d.eachSession(func(s *ipfix.Session) { n.IPFIX.Add(&s.Counters) })
 		n.Quality.add(&d.quality.Quality)
 	}
 	return n
@@ -259,8 +242,10 @@ func (c *Correlator) Totals() Totals {
 		}
 		t.BMPSessions += len(d.sessions)
 		t.Peers += d.rib.Totals().Peers
-		_, held := d.session.Held()
-		t.HeldBytes += held
+		d.eachSession(func(s *ipfix.Session) {
+			_, held := s.Held()
+			t.HeldBytes += held
+		})
 		t.HeldFlows += len(d.hold.flows)
 	}
 	return t

@@ -12,7 +12,8 @@ type Device struct {
 	addr     netip.Addr // canonical
 	name     string     // sysName
 	options  *ipfix.Tables
-	session  *ipfix.Session // of all its UDP messages
+	session  *ipfix.Session     // of its datagrams, unless their port counts
+	streams  map[Stream]*stream // of its other transport sessions
 	rib      *rib.RIB
 	sessions map[uint64]struct{} // open BMP sessions, by Feed
 	seen     int64               // Unix nanoseconds of the last datagram or BMP message
@@ -25,7 +26,7 @@ type Device struct {
 	awaitedUntil int64 // Unix nanoseconds
 	ribGaveUp    bool  // a wait for routes was in vain: nothing waits for them until the tables have settled or a session opens
 
-	ownChanges   uint64 // of what is saved beside the session's
+	ownChanges   uint64 // of what is saved beside the sessions and tables, and of sessions that have ended
 	savedChanges uint64 // when its state was last saved
 	savedAt      int64
 }
@@ -42,5 +43,15 @@ func (c *Correlator) newDevice(addr netip.Addr, now int64) *Device {
 
 // idle reports whether nothing was heard of the device for so long that its state is of no use.
 func (d *Device) idle(now, after int64) bool {
-	return len(d.sessions) == 0 && len(d.hold.flows) == 0 && d.rib.Routes() == 0 && now-d.seen > after
+	return len(d.sessions) == 0 && !d.connected() && len(d.hold.flows) == 0 && d.rib.Routes() == 0 && now-d.seen > after
+}
+
+// connected reports whether the device has an IPFIX connection.
+func (d *Device) connected() bool {
+	for s := range d.streams {
+		if s.Conn != 0 {
+			return true
+		}
+	}
+	return false
 }

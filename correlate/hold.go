@@ -53,7 +53,7 @@ func (c *Correlator) holdFlow(d *Device, f *ipfix.Flow, p *vrfPlan) bool {
 	}
 	h := &d.hold
 	if len(h.flows) == 0 {
-		h.options, h.epoch, h.expecting = d.session.OptionsRecords, d.rib.Epoch(), d.expecting(now)
+		h.options, h.epoch, h.expecting = d.options.Records, d.rib.Epoch(), d.expecting(now)
 		h.due = now + c.patience(d, why)
 		c.waiting = append(c.waiting, d)
 	}
@@ -87,7 +87,7 @@ func (c *Correlator) makeRoom(d *Device, size int) bool {
 // than budget of them. It reports how many. It does nothing while what they wait for has not changed.
 func (c *Correlator) review(d *Device, now int64, budget int) int {
 	h := &d.hold
-	options, epoch, expecting := d.session.OptionsRecords, d.rib.Epoch(), d.expecting(now)
+	options, epoch, expecting := d.options.Records, d.rib.Epoch(), d.expecting(now)
 	if len(h.flows) == 0 || !h.ready && now < h.due && options == h.options && epoch == h.epoch && expecting == h.expecting {
 		return 0
 	}

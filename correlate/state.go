@@ -13,7 +13,7 @@ import (
 // The state of a device outlives a restart as octets: a header, its name, its option tables and its templates, the last two in
 // package ipfix's own checked forms.
 //
-//	"telcol device" | format(1) | flags(1) | name length(2, big-endian) | name | tables | session
+//	"telcol device" | format(1) | flags(1) | name length(2, big-endian) | name | tables | session | (port(2) | session)...
 const (
 	stateMagic  = "telcol device"
 	stateFormat = 2
@@ -54,9 +54,6 @@ func (c *Correlator) Unsaved(now int64, n int, save func(device netip.Addr, stat
 	return given
 }
 
-// changes rises with whatever appendState would tell differently.
-func (d *Device) changes() uint64 { return d.session.Changes() + d.ownChanges }
-
 func (d *Device) appendState(b []byte) []byte {
 	name := d.name[:min(len(d.name), 1<<16-1)]
 	var flags byte
@@ -66,7 +63,35 @@ func (d *Device) appendState(b []byte) []byte {
 	b = append(append(b, stateMagic...), stateFormat, flags)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(name)))
 	b = append(b, name...)
-	return d.session.AppendState(d.options.AppendState(b), ipfix.ScopeTemplates)
+	b = d.session.AppendState(d.options.AppendState(b), ipfix.ScopeTemplates)
+	for s, st := range d.streams {
+		if s.Conn == 0 { // a connection does not outlive the process
+			b = st.session.AppendState(binary.BigEndian.AppendUint16(b, s.Port), ipfix.ScopeTemplates)
+		}
+	}
+	return b
+}
+
+// restorePorts takes up the sessions of single source ports. Without Config.PortInTemplateKey they are passed over.
+func (c *Correlator) restorePorts(d *Device, rest []byte, now int64) ([]byte, error) {
+	for len(rest) >= 2 {
+		s := Stream{Port: binary.BigEndian.Uint16(rest)}
+		if s.Port == 0 {
+			return rest, ErrState
+		}
+		session := c.newSession(d, s)
+		if c.cfg.PortInTemplateKey {
+			session = c.sessionOf(d, s, now)
+		}
+		var err error
+		if rest, err = session.RestoreState(rest[2:]); err != nil {
+			return rest, err
+		}
+		if !c.cfg.PortInTemplateKey {
+			session.End()
+		}
+	}
+	return rest, nil
 }
 
 // Restore takes up the state of a device that is not known yet. An error wraps ErrState; the device then starts with nothing.
@@ -93,6 +118,9 @@ func (c *Correlator) Restore(device netip.Addr, state []byte, now int64) error {
 	rest, err := d.options.RestoreState(rest[size:])
 	if err == nil {
 		rest, err = d.session.RestoreState(rest)
+	}
+	if err == nil {
+		rest, err = c.restorePorts(d, rest, now)
 	}
 	switch {
 	case err != nil:

@@ -39,8 +39,8 @@ func TestQuotas(t *testing.T) {
 		learn(s, 0, 257, fields(1, 4, 2, 4)...)
 		learn(s, 0, 256, fields(1, 4, 2, 4)...)
 		learn(s, 0, 257, fields(1, 4, 2, 4)...)
-		if s.TemplatesRefused != 1 || s.fields != 4 || s.templates != 2 {
-			t.Errorf("%d fields, counters %+v", s.fields, s.Counters)
+		if s.TemplatesRefused != 1 || s.tables.use.fields != 4 || s.tables.use.templates != 2 {
+			t.Errorf("%d fields, counters %+v", s.tables.use.fields, s.Counters)
 		}
 	})
 	t.Run("domains", func(t *testing.T) {
@@ -71,4 +71,39 @@ func TestQuotas(t *testing.T) {
 			t.Errorf("got %+v", i)
 		}
 	})
+	t.Run("a definition that is refused outdates the one before", func(t *testing.T) {
+		s := newTestSession(t, Config{MaxFields: 2})
+		learn(s, 0, 256, fields(1, 4)...)
+		learn(s, 0, 256, fields(1, 4, 2, 4, 3, 4)...)
+		if s.DataRecords != 1 || s.UnknownSets != 1 || s.tables.use != (usage{heldSets: 1, heldBytes: s.held.bytes}) {
+			t.Errorf("counters %+v, in use %+v", s.Counters, s.tables.use)
+		}
+	})
+}
+
+// TestQuotasAreTheDevices has two sessions on one device's tables: what one keeps the other cannot.
+func TestQuotasAreTheDevices(t *testing.T) {
+	cfg := Config{MaxTemplates: 2, HoldSets: 2}
+	a := newTestSession(t, cfg)
+	b := NewSession(a.model, cfg, a.Tables())
+	message := func(id uint16) []byte {
+		return buildMessage(t, VersionIPFIX, 0, func(b *Builder) {
+			b.Template(id, fields(1, 4)...)
+			b.Set(id + 1000)
+			b.Uint(1, 4)
+		})
+	}
+	decode(t, a, message(256), message(257))
+	_ = b.Decode(message(256), export, &keepFlows{})
+	if b.TemplatesRefused != 1 || b.DroppedSets != 1 || a.HeldSets != 2 {
+		t.Errorf("the second has %+v", b.Counters)
+	}
+	a.End()
+	if a.DroppedSets != 2 || a.tables.use != (usage{}) {
+		t.Errorf("after the end of the first: %+v, counters %+v", a.tables.use, a.Counters)
+	}
+	decode(t, b, message(256), message(257))
+	if b.TemplatesLearnt != 2 || b.HeldSets != 2 {
+		t.Errorf("the second has %+v", b.Counters)
+	}
 }

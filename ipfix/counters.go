@@ -27,6 +27,7 @@ type Counters struct {
 
 	BadVersions  uint64 // messages of another version
 	BadMessages  uint64 // messages shorter than their header or their length
+	Trailing     uint64 // messages with octets behind their length, which were not read
 	BadSets      uint64 // messages cut short by a set with a bad length
 	BadTemplates uint64 // template sets cut short, or templates that describe nothing
 	BadRecords   uint64 // data sets cut short by a record that does not fit

@@ -85,17 +85,17 @@ func FuzzSession(f *testing.F) {
 			}
 		}
 		sets, octets := s.Held()
-		if len(s.domains) > cfg.MaxDomains || s.templates > cfg.MaxTemplates || s.fields > cfg.MaxTotalFields ||
+		if len(s.domains) > cfg.MaxDomains || s.tables.use.templates > cfg.MaxTemplates || s.tables.use.fields > cfg.MaxTotalFields ||
 			sets > cfg.HoldSets || octets > cfg.HoldBytes || s.Tables().Len() > cfg.MaxOptions {
-			t.Fatalf("beyond the quotas: %d templates, %d fields, %d sets of %d octets", s.templates, s.fields, sets, octets)
+			t.Fatalf("beyond the quotas: %d templates, %d fields, %d sets of %d octets", s.tables.use.templates, s.tables.use.fields, sets, octets)
 		}
 		if s.UnknownSets != s.HeldSets+s.DroppedSets && s.UnknownSets > s.HeldSets+s.DroppedSets ||
 			uint64(sets)+s.ReleasedSets > s.HeldSets {
 			t.Fatalf("counters %+v, %d held", s.Counters, sets)
 		}
 		s.Expire(export + 1e18)
-		if s.templates+s.fields != 0 || s.Tables().Len() != 0 {
-			t.Fatalf("%d templates of %d fields, %d options left after all time", s.templates, s.fields, s.Tables().Len())
+		if s.tables.use.templates+s.tables.use.fields != 0 || s.Tables().Len() != 0 {
+			t.Fatalf("%d templates of %d fields, %d options left after all time", s.tables.use.templates, s.tables.use.fields, s.Tables().Len())
 		}
 	})
 }
@@ -261,7 +261,7 @@ func FuzzNetFlow9(f *testing.F) {
 		for range 2 {
 			_ = s.Decode(msg, export, &boundHandler{t, len(msg)})
 		}
-		if s.templates > 8 || s.Messages != 2 || s.MessagesV9 != 2 || s.TemplatesWithdrawn > 0 {
+		if s.tables.use.templates > 8 || s.Messages != 2 || s.MessagesV9 != 2 || s.TemplatesWithdrawn > 0 {
 			t.Fatalf("counters %+v", s.Counters)
 		}
 	})
@@ -295,8 +295,8 @@ func FuzzState(f *testing.F) {
 				t.Fatalf("got %+v, then %+v, %v", tablesOf(got.Tables()), tablesOf(again.Tables()), err)
 			}
 		}
-		if sets, _ := got.Held(); got.templates > 4 || len(got.domains) > 4 || got.Tables().Len() > 8 || sets > 4 {
-			t.Fatalf("%d templates, %d domains, %d entries, %d sets", got.templates, len(got.domains), got.Tables().Len(), sets)
+		if sets, _ := got.Held(); got.tables.use.templates > 4 || len(got.domains) > 4 || got.Tables().Len() > 8 || sets > 4 {
+			t.Fatalf("%d templates, %d domains, %d entries, %d sets", got.tables.use.templates, len(got.domains), got.Tables().Len(), sets)
 		}
 	})
 }

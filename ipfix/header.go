@@ -17,6 +17,7 @@ const (
 	setOptions     = 3
 	minTemplateID  = 256
 	variableLength = 0xffff // as the length of a template's field
+	maxMessage     = 0xffff // octets of an IPFIX message
 )
 
 // Header is the header of a message, of both versions.

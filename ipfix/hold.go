@@ -31,9 +31,13 @@ func (s *Session) hold(d *domain, m *message, id uint16, msg []byte, off int) {
 		s.DroppedSets++
 		return
 	}
-	drop, bytes := 0, s.held.bytes
-	for bytes+need > s.cfg.HoldBytes || len(s.held.sets)-drop >= s.cfg.HoldSets {
-		bytes -= s.held.size(len(s.held.sets[drop].data))
+	drop, room := 0, 0
+	for !s.holdRoom(need, drop, room) {
+		if drop == len(s.held.sets) { // other sessions of the device have all the room
+			s.DroppedSets++
+			return
+		}
+		room += s.held.size(len(s.held.sets[drop].data))
 		drop++
 	}
 	if drop > 0 {
@@ -41,13 +45,28 @@ func (s *Session) hold(d *domain, m *message, id uint16, msg []byte, off int) {
 		s.DroppedSets += uint64(drop)
 		s.discard(drop)
 	}
-	s.held.sets = append(s.held.sets, heldSet{
+	s.keep(heldSet{
 		domain: d, template: id, header: m.Header, base: off,
 		data: append([]byte(nil), data...), since: m.now,
 	})
-	s.held.bytes += need
-	d.waiting[id]++
 	s.HeldSets++
+}
+
+// holdRoom reports whether a set of so many octets fits the quotas of the device once others of this session, so many with
+// so many octets, are dropped.
+func (s *Session) holdRoom(need, dropped, octets int) bool {
+	use := &s.tables.use
+	return use.heldBytes-octets+need <= s.cfg.HoldBytes && use.heldSets-dropped < s.cfg.HoldSets
+}
+
+// keep takes a held set into the books.
+func (s *Session) keep(h heldSet) {
+	size := s.held.size(len(h.data))
+	s.held.sets = append(s.held.sets, h)
+	s.held.bytes += size
+	s.tables.use.heldBytes += size
+	s.tables.use.heldSets++
+	h.domain.waiting[h.template]++
 }
 
 // discard drops the oldest n held sets.
@@ -62,7 +81,10 @@ func (s *Session) discard(n int) {
 
 // forget takes a held set out of the books.
 func (s *Session) forget(h *heldSet) {
-	s.held.bytes -= s.held.size(len(h.data))
+	size := s.held.size(len(h.data))
+	s.held.bytes -= size
+	s.tables.use.heldBytes -= size
+	s.tables.use.heldSets--
 	if h.domain.waiting[h.template]--; h.domain.waiting[h.template] <= 0 {
 		delete(h.domain.waiting, h.template)
 	}

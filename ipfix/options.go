@@ -128,10 +128,19 @@ type Tables struct {
 	Changed uint64
 	// Expired counts entries dropped after Config.OptionsAge.
 	Expired uint64
+	// Records counts the options records that were read.
+	Records uint64
 
 	cfg     Config
 	domains map[uint32]*Options
 	entries int
+	use     usage
+}
+
+// usage is what the sessions of a device keep together, for the quotas that are the device's.
+type usage struct {
+	templates, fields   int
+	heldSets, heldBytes int
 }
 
 // NewTables returns empty tables with the limits of cfg.

@@ -53,9 +53,7 @@ type Session struct {
 	tables  *Tables
 	domains map[domainKey]*domain
 
-	templates int // over all domains
-	fields    int
-	changes   uint64 // counts changes of templates
+	changes uint64 // counts changes of templates
 
 	held    holder
 	flow    Flow
@@ -128,6 +126,9 @@ func (s *Session) Decode(msg []byte, now int64, h Handler) error {
 		s.MessagesIPFIX++
 	} else {
 		s.MessagesV9++
+	}
+	if head.Length < len(msg) {
+		s.Trailing++
 	}
 	s.message = message{Header: head, now: now}
 	m := &s.message
@@ -312,9 +313,22 @@ func (s *Session) optionsRecord(d *domain, t *Template, m *message, rec []byte) 
 	o := readOptions(t, rec, s.spans)
 	s.tables.apply(d.key.id, &o, Told{Updated: m.now, Template: t.ID})
 	s.OptionsRecords++
+	s.tables.Records++
 	s.scratch.systemInit = d.options.systemInit()
 	if s.watch != nil {
 		s.watch.Options(&m.Header, Record{Template: t, data: rec, spans: s.spans, domain: d})
+	}
+}
+
+// End gives back to the device's quotas what the session keeps, when its transport session has ended: templates, and held sets, which
+// count as dropped. The counters stay; the session must not be used any more.
+func (s *Session) End() {
+	s.DroppedSets += uint64(len(s.held.sets))
+	s.discard(len(s.held.sets))
+	for _, d := range s.domains {
+		for _, t := range d.templates {
+			s.drop(d, t)
+		}
 	}
 }
 

@@ -34,7 +34,7 @@ func TestBadMessages(t *testing.T) {
 		{"short header", good, func(m []byte) []byte { return m[:15] }, ErrShort, 0, Counters{BadMessages: 1}},
 		{"longer than what came", good, func(m []byte) []byte { return m[:len(m)-1] }, ErrShort, 0, Counters{BadMessages: 1}},
 		{"length less than a header", good, func(m []byte) []byte { m[3] = 15; return m }, ErrShort, 0, Counters{BadMessages: 1}},
-		{"more than its length", good, func(m []byte) []byte { return append(m, 1, 2, 3, 4, 5) }, nil, 1, Counters{TemplatesLearnt: 1, DataRecords: 1}},
+		{"more than its length", good, func(m []byte) []byte { return append(m, 1, 2, 3, 4, 5) }, nil, 1, Counters{TemplatesLearnt: 1, DataRecords: 1, Trailing: 1}},
 		{"set of no length", func(b *Builder) { good(b); b.Set(300) }, func(m []byte) []byte { m[len(m)-1] = 0; return m }, ErrSet, 1, Counters{TemplatesLearnt: 1, DataRecords: 1, BadSets: 1}},
 		{"set longer than the message", func(b *Builder) { good(b); b.Set(300) }, func(m []byte) []byte { m[len(m)-1] = 5; return m }, ErrSet, 1, Counters{TemplatesLearnt: 1, DataRecords: 1, BadSets: 1}},
 		{"template of more fields than octets", func(b *Builder) { b.Set(2); b.Uint(256, 2); b.Uint(65535, 2); b.Uint(1, 4) }, nil, ErrTemplate, 0, Counters{BadTemplates: 1}},
@@ -56,6 +56,10 @@ func TestBadMessages(t *testing.T) {
 			b.Set(256)
 			b.Octets([]byte{255, 0})
 		}, nil, ErrRecord, 0, Counters{TemplatesLearnt: 1, BadRecords: 1}},
+		{"a template of no octets leaves the templates behind it", func(b *Builder) {
+			b.Template(257, fields(1, 0)...)
+			good(b)
+		}, nil, ErrTemplate, 1, Counters{TemplatesLearnt: 1, DataRecords: 1, BadTemplates: 1}},
 		{"a bad template leaves the sets behind it", func(b *Builder) {
 			b.Template(256, fields(1, 4)...)
 			b.Set(2)

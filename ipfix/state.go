@@ -40,7 +40,13 @@ const (
 )
 
 // Changes rises whenever templates or option tables change, which is when they are worth saving again.
-func (s *Session) Changes() uint64 { return s.changes + s.tables.Changed + s.tables.Expired }
+func (s *Session) Changes() uint64 { return s.changes + s.tables.Changes() }
+
+// OwnChanges is the part of Changes that is of templates, for a device with several sessions on the same Tables.
+func (s *Session) OwnChanges() uint64 { return s.changes }
+
+// Changes rises whenever the tables change.
+func (t *Tables) Changes() uint64 { return t.Changed + t.Expired }
 
 // AppendState appends the state of a session, without its Tables.
 func (s *Session) AppendState(dst []byte, scope Scope) []byte {
@@ -153,14 +159,12 @@ func (s *Session) restoreHeld(r *stateReader) {
 	}
 	d := s.domain(key)
 	need := s.held.size(len(set.data))
-	if d == nil || d.templates[set.template] != nil || len(s.held.sets) >= s.cfg.HoldSets || s.held.bytes+need > s.cfg.HoldBytes {
+	if d == nil || d.templates[set.template] != nil || !s.holdRoom(need, 0, 0) {
 		s.DroppedSets++
 		return
 	}
 	set.domain = d
-	s.held.sets = append(s.held.sets, set)
-	s.held.bytes += need
-	d.waiting[set.template]++
+	s.keep(set)
 }
 
 // AppendState appends the state of the tables.

@@ -64,8 +64,8 @@ func TestState(t *testing.T) {
 	if g, w := tablesOf(got.Tables()), tablesOf(s.Tables()); !reflect.DeepEqual(g, w) {
 		t.Errorf("tables: got %+v\nwant %+v", g, w)
 	}
-	if got.Tables().Len() != s.Tables().Len() || got.fields != s.fields {
-		t.Errorf("got %d entries, %d fields, want %d, %d", got.Tables().Len(), got.fields, s.Tables().Len(), s.fields)
+	if got.Tables().Len() != s.Tables().Len() || got.tables.use.fields != s.tables.use.fields {
+		t.Errorf("got %d entries, %d fields, want %d, %d", got.Tables().Len(), got.tables.use.fields, s.Tables().Len(), s.tables.use.fields)
 	}
 	if sets, _ := got.Held(); sets != 0 {
 		t.Errorf("%d sets held", sets)
@@ -112,8 +112,8 @@ func TestStateQuotas(t *testing.T) {
 	if _, err := got.Tables().RestoreState(rest); err != nil {
 		t.Fatal(err)
 	}
-	if sets, _ := got.Held(); got.templates != 1 || len(got.domains) > 2 || got.Tables().Len() != 2 || sets != 0 {
-		t.Errorf("%d templates, %d domains, %d options, %d sets", got.templates, len(got.domains), got.Tables().Len(), sets)
+	if sets, _ := got.Held(); got.tables.use.templates != 1 || len(got.domains) > 2 || got.Tables().Len() != 2 || sets != 0 {
+		t.Errorf("%d templates, %d domains, %d options, %d sets", got.tables.use.templates, len(got.domains), got.Tables().Len(), sets)
 	}
 }
 
@@ -224,7 +224,7 @@ func TestDomains(t *testing.T) {
 	for range s.Templates() {
 		templates++
 	}
-	if n != 4 || templates != s.templates {
+	if n != 4 || templates != s.tables.use.templates {
 		t.Errorf("%d domains, %d templates", n, templates)
 	}
 }

@@ -23,6 +23,7 @@ func (c *Counters) Add(o *Counters) {
 	c.DroppedSets += o.DroppedSets
 	c.BadVersions += o.BadVersions
 	c.BadMessages += o.BadMessages
+	c.Trailing += o.Trailing
 	c.BadSets += o.BadSets
 	c.BadTemplates += o.BadTemplates
 	c.BadRecords += o.BadRecords

@@ -2,12 +2,14 @@ package ipfix
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 )
 
-// templateSet reads the template records of a set.
+// templateSet reads the template records of a set. It returns the first error, but goes on where the framing still holds.
 func (s *Session) templateSet(d *domain, m *message, kind templateKind, set []byte, h Handler) error {
+	var first error
 	for len(set) >= 4 {
 		if id := binary.BigEndian.Uint16(set); id < minTemplateID {
 			if s.withdrawAll(d, kind, set) {
@@ -15,22 +17,20 @@ func (s *Session) templateSet(d *domain, m *message, kind templateKind, set []by
 				continue
 			}
 			if allZero(set) {
-				return nil // padding
+				return first // padding
 			}
 			s.BadTemplates++
-			return fmt.Errorf("template id %d: %w", id, ErrTemplate)
+			return cmp.Or(first, fmt.Errorf("template id %d: %w", id, ErrTemplate))
 		}
 		spec, err := parseTemplateSpec(set, kind)
 		if err != nil {
 			s.BadTemplates++
-			return err
+			return cmp.Or(first, err)
 		}
 		set = set[len(spec.raw):]
-		if err := s.learn(d, m, spec, kind, h); err != nil {
-			return err
-		}
+		first = cmp.Or(first, s.learn(d, m, spec, kind, h))
 	}
-	return nil
+	return first
 }
 
 // learn takes one template record: a definition, or a withdrawal.
@@ -54,11 +54,13 @@ func (s *Session) learn(d *domain, m *message, spec templateSpec, kind templateK
 	}
 	if !s.room(old, spec.count) {
 		s.TemplatesRefused++
+		s.outdated(d, old)
 		return nil
 	}
 	t, err := newTemplate(spec, kind, d.key.id, s.model)
 	if err != nil {
 		s.BadTemplates++
+		s.outdated(d, old)
 		return err
 	}
 	t.seen = m.now
@@ -76,9 +78,16 @@ func (s *Session) learn(d *domain, m *message, spec templateSpec, kind templateK
 	return nil
 }
 
+// outdated forgets a template, if there was one, whose new definition was not taken: it does not describe the data that follows.
+func (s *Session) outdated(d *domain, old *Template) {
+	if old != nil {
+		s.drop(d, old)
+	}
+}
+
 // room reports whether a template of so many fields fits the quotas, in the place of old if that is not nil.
 func (s *Session) room(old *Template, fields int) bool {
-	templates, all := s.templates+1, s.fields+fields
+	templates, all := s.tables.use.templates+1, s.tables.use.fields+fields
 	if old != nil {
 		templates, all = templates-1, all-len(old.Fields)
 	}
@@ -88,16 +97,16 @@ func (s *Session) room(old *Template, fields int) bool {
 // put makes a template known.
 func (s *Session) put(d *domain, t *Template) {
 	d.templates[t.ID] = t
-	s.templates++
-	s.fields += len(t.Fields)
+	s.tables.use.templates++
+	s.tables.use.fields += len(t.Fields)
 	s.changes++
 }
 
 // drop forgets a template.
 func (s *Session) drop(d *domain, t *Template) {
 	delete(d.templates, t.ID)
-	s.templates--
-	s.fields -= len(t.Fields)
+	s.tables.use.templates--
+	s.tables.use.fields -= len(t.Fields)
 	s.changes++
 }
 

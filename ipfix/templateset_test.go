@@ -119,12 +119,12 @@ func TestTemplateAge(t *testing.T) {
 			s := newTestSession(t, Config{TemplateAge: c.age})
 			decode(t, s, template)
 			s.Expire(export + int64(time.Hour))
-			if s.templates != 1 {
+			if s.tables.use.templates != 1 {
 				t.Error("expired at its age")
 			}
 			s.Expire(export + int64(time.Hour+2*time.Minute))
-			if s.templates != c.left || s.TemplatesExpired != uint64(1-c.left) {
-				t.Errorf("%d templates left, counters %+v", s.templates, s.Counters)
+			if s.tables.use.templates != c.left || s.TemplatesExpired != uint64(1-c.left) {
+				t.Errorf("%d templates left, counters %+v", s.tables.use.templates, s.Counters)
 			}
 		})
 	}
@@ -137,7 +137,7 @@ func TestIgnoreWithdrawals(t *testing.T) {
 		b.Withdraw(256, false)
 		b.Withdraw(2, false)
 	}))
-	if s.templates != 1 || s.TemplatesWithdrawn != 0 {
-		t.Errorf("%d templates, counters %+v", s.templates, s.Counters)
+	if s.tables.use.templates != 1 || s.TemplatesWithdrawn != 0 {
+		t.Errorf("%d templates, counters %+v", s.tables.use.templates, s.Counters)
 	}
 }

@@ -41,7 +41,7 @@ nothing. A group that exists stays as it is and gets what it lacks.`,
   telcol steering init --slots 4 --user telcol`,
 		Args: noArgs,
 	}
-	flags := addSettings(cmd, "group", "slots", "listen-ipfix", "listen-bmp")
+	flags := addSettings(cmd, "group", "slots", "listen-ipfix", "listen-bmp", "ipfix.tcp")
 	cmd.Flags().Var((*userValue)(&owner), "user", "workers run as this user: name, uid or uid:gid (default: who runs this)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		s, err := flags.load(e)
@@ -67,10 +67,15 @@ nothing. A group that exists stays as it is and gets what it lacks.`,
 // initOptions gives what the settings mean for the group.
 func initOptions(e *env, cfg *collector.Config, owner string) (steering.Options, error) {
 	o := steering.Options{Root: e.steeringRoot, Name: cfg.Group, Slots: cfg.Slots}
-	for _, l := range [...]struct {
+	type listener struct {
 		proto steering.Proto
 		addrs func() ([]netip.AddrPort, error)
-	}{{steering.UDP, cfg.IPFIXAddrs}, {steering.TCP, cfg.BMPAddrs}} {
+	}
+	all := []listener{{steering.UDP, cfg.IPFIXAddrs}, {steering.TCP, cfg.BMPAddrs}}
+	if cfg.IPFIX.TCP {
+		all = append(all, listener{steering.TCP, cfg.IPFIXAddrs})
+	}
+	for _, l := range all {
 		addrs, err := l.addrs()
 		if err != nil {
 			return o, err

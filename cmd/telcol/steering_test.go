@@ -43,7 +43,7 @@ func TestSteeringCommands(t *testing.T) {
 		"telcol: a group that does not exist yet needs its number of workers: telcol steering init --slots N, with N from 1 to 256\n",
 	}, "init", "--group", "g1")
 
-	ready := `steering group "g1" is ready: 4 slots, listeners udp/4739 and tcp/1790` + "\n"
+	ready := `steering group "g1" is ready: 4 slots, listeners udp/4739 and tcp/1790 and tcp/4739` + "\n"
 	expect(result{exitOK, ready, ""}, "init", "--group", "g1", "--slots", "4", "--user", "65534:65534")
 	expect(result{exitOK, ready, ""}, "init", "--group", "g1")
 	expect(result{

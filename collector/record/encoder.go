@@ -14,6 +14,7 @@ type Encoder struct {
 	// Set by NewEncoder.
 	slot         int
 	extra        bool
+	renormalize  bool
 	cacheEntries int
 	joins        *joinTexts
 
@@ -34,6 +35,10 @@ type Option func(*Encoder)
 
 // WithExtra makes the encoder write the "extra" object: what the data record holds beside the fields of the schema.
 func WithExtra() Option { return func(e *Encoder) { e.extra = true } }
+
+// WithRenormalize makes the encoder multiply bytes and packets by the sampling rate of their record and say so by the field
+// "renormalized". Where the rate is not known the counters stay as exported, without the field.
+func WithRenormalize() Option { return func(e *Encoder) { e.renormalize = true } }
 
 // WithRouteCache sets how many sets of path attributes are kept in their encoded form. It is rounded up to a power of
 // two; the default is DefaultRouteCache, and below 1 there is no cache. An entry takes 320 octets.
@@ -62,7 +67,7 @@ func (e *Encoder) AppendJSON(dst []byte, r *correlate.Record) []byte {
 	dst = e.appendTimes(dst, f)
 	dst = appendTuple(dst, f)
 	dst = appendPacketFields(dst, f)
-	dst = appendCounters(dst, f)
+	dst = e.appendCounters(dst, f)
 	dst = e.appendInterfaces(dst, r)
 	if f.Has&layer2Fields != 0 {
 		dst = appendLayer2(dst, f)

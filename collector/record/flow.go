@@ -1,6 +1,11 @@
 package record
 
-import "github.com/telcol/telcol/ipfix"
+import (
+	"math"
+	"math/bits"
+
+	"github.com/telcol/telcol/ipfix"
+)
 
 // Groups of fields that most templates lack as a whole.
 const (
@@ -73,17 +78,32 @@ func appendPacketFields(dst []byte, f *ipfix.Flow) []byte {
 	return dst
 }
 
-func appendCounters(dst []byte, f *ipfix.Flow) []byte {
+func (e *Encoder) appendCounters(dst []byte, f *ipfix.Flow) []byte {
+	factor := uint64(1)
+	if e.renormalize && f.Has&ipfix.FieldSamplingRate != 0 {
+		factor = max(uint64(f.SamplingRate), 1)
+	}
 	if f.Has&ipfix.FieldBytes != 0 {
-		dst = appendUint(dst, &keyBytes, f.Bytes)
+		dst = appendUint(dst, &keyBytes, times(f.Bytes, factor))
 	}
 	if f.Has&ipfix.FieldPackets != 0 {
-		dst = appendUint(dst, &keyPackets, f.Packets)
+		dst = appendUint(dst, &keyPackets, times(f.Packets, factor))
 	}
 	if f.Has&ipfix.FieldSamplingRate != 0 {
 		dst = appendUint(dst, &keySamplingRate, uint64(f.SamplingRate))
+		if e.renormalize {
+			dst = append(keyRenormalized.append(dst), "true"...)
+		}
 	}
 	return dst
+}
+
+// times multiplies; what is too large for a counter becomes the largest.
+func times(n, factor uint64) uint64 {
+	if high, low := bits.Mul64(n, factor); high == 0 {
+		return low
+	}
+	return math.MaxUint64
 }
 
 func appendLayer2(dst []byte, f *ipfix.Flow) []byte {

@@ -35,6 +35,7 @@ var (
 	keyBytes         = numberKey("bytes")
 	keyPackets       = numberKey("packets")
 	keySamplingRate  = numberKey("sampling_rate")
+	keyRenormalized  = numberKey("renormalized")
 
 	// The flow, by what the device did with them.
 	keyInIf               = numberKey("in_if")

@@ -43,6 +43,7 @@ var schema1 = map[string][]string{
 		"src_large_communities", "dst_large_communities",
 	},
 	"object": {"extra"},
+	"switch": {"renormalized"},
 }
 
 // complete returns a record that has every field.
@@ -67,7 +68,7 @@ func TestSchemaFields(t *testing.T) {
 	withExtraRecord(t, func(rec *correlate.Record) {
 		all := complete()
 		all.Flow.Record = rec.Flow.Record
-		got = decode(t, NewEncoder(2, WithExtra()).AppendJSON(nil, all))
+		got = decode(t, NewEncoder(2, WithExtra(), WithRenormalize()).AppendJSON(nil, all))
 	})
 	known := map[string]bool{}
 	for kind, names := range schema1 {
@@ -110,6 +111,8 @@ func isKind(kind string, v any) bool {
 			ok = ok && isKind(strings.TrimSuffix(kind, "s"), el)
 		}
 		return ok && len(list) > 0
+	case "switch":
+		return v == true
 	case "object":
 		_, ok := v.(map[string]any)
 		return ok

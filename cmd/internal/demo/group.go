@@ -27,7 +27,9 @@ func startGroup(ctx context.Context, workers int, p *ports) (g *group, why error
 	name := groupPrefix + strconv.Itoa(os.Getpid())
 	open, err := steering.Init(ctx, steering.Options{
 		Name: name, Slots: workers,
-		Listeners: []steering.Listener{{Proto: steering.UDP, Port: p.ipfix.Port()}, {Proto: steering.TCP, Port: p.bmp.Port()}},
+		Listeners: []steering.Listener{
+			{Proto: steering.UDP, Port: p.ipfix.Port()}, {Proto: steering.TCP, Port: p.bmp.Port()}, {Proto: steering.TCP, Port: p.ipfix.Port()},
+		},
 	})
 	switch {
 	case errors.Is(err, steering.ErrNotPermitted), errors.Is(err, steering.ErrUnsupported), errors.Is(err, steering.ErrNotMounted):

@@ -22,11 +22,11 @@ func findPorts(workers int) (*ports, error) {
 		}
 	}()
 	loopback := net.IPv4(127, 0, 0, 1)
-	udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: loopback})
+	udp, flows, err := findBoth(loopback)
 	if err != nil {
 		return nil, err
 	}
-	held = append(held, udp)
+	held = append(held, udp, flows)
 	p := &ports{ipfix: udp.LocalAddr().(*net.UDPAddr).AddrPort()}
 	for range workers + 1 {
 		tcp, err := net.ListenTCP("tcp", &net.TCPAddr{IP: loopback})
@@ -41,4 +41,23 @@ func findPorts(workers int) (*ports, error) {
 		return nil, errors.New("no free ports")
 	}
 	return p, nil
+}
+
+// findBoth finds a port that is free for UDP and for TCP, since IPFIX has one for both.
+func findBoth(at net.IP) (*net.UDPConn, *net.TCPListener, error) {
+	const tries = 32
+	for try := 1; ; try++ {
+		udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: at})
+		if err != nil {
+			return nil, nil, err
+		}
+		tcp, err := net.ListenTCP("tcp", &net.TCPAddr{IP: at, Port: udp.LocalAddr().(*net.UDPAddr).Port})
+		if err == nil {
+			return udp, tcp, nil
+		}
+		udp.Close()
+		if try == tries {
+			return nil, nil, err
+		}
+	}
 }

@@ -104,10 +104,18 @@ func (f *fileReader) text(k *Key, value *yaml.Node) (string, error) {
 	}
 	items := make([]string, len(value.Content))
 	for i, item := range value.Content {
-		if item = resolve(item); item.Kind != yaml.ScalarNode {
+		switch item = resolve(item); {
+		case item.Kind == yaml.MappingNode && k.kind == kindElements:
+			text, err := f.element(k, item)
+			if err != nil {
+				return "", err
+			}
+			items[i] = text
+		case item.Kind != yaml.ScalarNode:
 			return "", f.fail(item, "%s takes a list of plain values", k.Path)
+		default:
+			items[i] = item.Value
 		}
-		items[i] = item.Value
 	}
 	return strings.Join(items, ","), nil
 }

@@ -80,6 +80,8 @@ func kindOf(t reflect.Type, arg string) kind {
 		return kindSize
 	case t.Kind() == reflect.Bool:
 		return kindSwitch
+	case t == reflect.TypeFor[[]collector.Element]():
+		return kindElements
 	case t.Kind() == reflect.Slice:
 		return kindList
 	case t.Kind() == reflect.String:

@@ -255,3 +255,45 @@ func FuzzFile(f *testing.F) {
 		}
 	})
 }
+
+func TestElements(t *testing.T) {
+	want := []collector.Element{
+		{Name: "tenantProtocol", PEN: 6876, ID: 888, Type: "unsigned8"}, {Name: "pathDelay", ID: 530, Type: "unsigned32"},
+	}
+	const text = "6876.888:tenantProtocol:unsigned8,0.530:pathDelay:unsigned32"
+	for _, c := range []struct {
+		name  string
+		file  string
+		env   []string
+		flags map[string]string
+	}{
+		{name: "flag", flags: map[string]string{"ipfix-elements": text}},
+		{name: "environment", env: []string{"TELCOL_IPFIX_ELEMENTS=" + text}},
+		{name: "file, as text", file: "ipfix: {elements: '" + text + "'}\n"},
+		{name: "file, both forms", file: "ipfix:\n  elements:\n    - {pen: 6876, id: 888, name: tenantProtocol, type: unsigned8}\n    - 0.530:pathDelay:unsigned32\n"},
+		{name: "file, of IANA", file: "ipfix:\n  elements:\n    - 6876.888:tenantProtocol:unsigned8\n    - {id: 530, name: pathDelay, type: unsigned32}\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, err := load(c.file, c.env, c.flags)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(s.Config.IPFIX.Elements, want) {
+				t.Errorf("got %v", s.Config.IPFIX.Elements)
+			}
+			var out bytes.Buffer
+			if err := s.WriteYAML(&out); err != nil {
+				t.Fatal(err)
+			}
+			again, err := load(out.String(), nil, nil)
+			if err != nil || !slices.Equal(again.Config.IPFIX.Elements, want) {
+				t.Errorf("written and read again: %v", err)
+			}
+		})
+	}
+	for _, item := range []string{"{pen: 6876, number: 888}", "{pen: 6876, id: 888, name: 'a:b', type: string}", "{pen: 6876, id: none, name: a, type: string}", "[1]"} {
+		if _, err := load("ipfix:\n  elements: ["+item+"]\n", nil, nil); !errors.Is(err, collector.ErrConfig) || !strings.Contains(err.Error(), ":2: ") {
+			t.Errorf("%s: got %v, want an error with its line", item, err)
+		}
+	}
+}

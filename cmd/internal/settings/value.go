@@ -19,6 +19,7 @@ const (
 	kindDuration
 	kindSwitch
 	kindList
+	kindElements
 )
 
 // parse sets v from text. Its errors say what text would do.
@@ -42,6 +43,8 @@ func (k kind) parse(v reflect.Value, text string) error {
 		v.SetBool(on)
 	case kindList:
 		v.Set(reflect.ValueOf(splitList(text)))
+	case kindElements:
+		return parseElements(v, text)
 	default:
 		v.SetString(text)
 	}
@@ -64,6 +67,8 @@ func (k kind) format(v reflect.Value) string {
 		return "off"
 	case kindList:
 		return strings.Join(v.Interface().([]string), ",")
+	case kindElements:
+		return formatElements(v)
 	default:
 		return v.String()
 	}

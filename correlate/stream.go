@@ -1,0 +1,142 @@
+package correlate
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+
+	"github.com/telcol/telcol/ipfix"
+)
+
+// Stream names a transport session of a device beside its datagrams as a whole, whose templates are its own (RFC 7011 section
+// 8): a TCP connection, or with Config.PortInTemplateKey the datagrams of one source port. The zero Stream is all datagrams.
+type Stream struct {
+	Conn uint64 // of a TCP connection, unique in this process; 0 for datagrams
+	Port uint16 // of datagrams, 0 for TCP
+}
+
+// stream is a transport session at work.
+type stream struct {
+	session *ipfix.Session
+	seen    int64 // Unix nanoseconds of its last message
+}
+
+// maxPorts bounds the source ports of a device with templates of their own. Beyond it the port that was silent for longest makes room: a device
+// that changes its port leaves the old one behind.
+const maxPorts = 64
+
+// MessageFrom is Message for a datagram whose source port may matter.
+func (c *Correlator) MessageFrom(src netip.AddrPort, msg []byte, received int64) error {
+	s := Stream{}
+	if c.cfg.PortInTemplateKey {
+		s.Port = src.Port()
+	}
+	return c.StreamMessage(src.Addr(), s, msg, received)
+}
+
+// StreamMessage is Message for a message of a transport session.
+func (c *Correlator) StreamMessage(src netip.Addr, s Stream, msg []byte, received int64) error {
+	if len(msg) < 2 {
+		c.counted.TooShort++
+		return ErrShort
+	}
+	if v := binary.BigEndian.Uint16(msg); v != ipfix.VersionIPFIX && v != ipfix.VersionNetFlow9 {
+		c.countVersion(v)
+		return fmt.Errorf("version %d: %w", v, ErrVersion)
+	}
+	d := c.deviceOf(src, received)
+	if d == nil {
+		c.counted.DeviceQuota++
+		return ErrDeviceQuota
+	}
+	c.device = d
+	r := &c.rec
+	r.Device, r.DeviceName, r.Exporter, r.Received = d.addr, d.name, src, received
+	err := c.sessionOf(d, s, received).Decode(msg, received, c)
+	if err != nil {
+		c.counted.Malformed++
+	}
+	c.review(d, received, releaseSlice)
+	return err
+}
+
+// sessionOf finds or makes the decoder of a stream.
+func (c *Correlator) sessionOf(d *Device, s Stream, now int64) *ipfix.Session {
+	if s == (Stream{}) {
+		return d.session
+	}
+	st := d.streams[s]
+	if st == nil {
+		if s.Conn == 0 {
+			c.makePortRoom(d)
+		}
+		st = &stream{session: c.newSession(d, s)}
+		if d.streams == nil {
+			d.streams = make(map[Stream]*stream)
+		}
+		d.streams[s] = st
+	}
+	st.seen = now
+	return st.session
+}
+
+func (c *Correlator) newSession(d *Device, s Stream) *ipfix.Session {
+	cfg := c.cfg.IPFIX
+	if s.Conn != 0 { // sent once, and a withdrawal cannot come late
+		cfg.TemplateAge, cfg.IgnoreWithdrawals = -1, false
+	}
+	return ipfix.NewSession(c.model, cfg, d.options)
+}
+
+// makePortRoom ends the session of the port that was silent for longest if there are too many.
+func (c *Correlator) makePortRoom(d *Device) {
+	ports, oldest := 0, Stream{}
+	for s, st := range d.streams {
+		if s.Conn != 0 {
+			continue
+		}
+		ports++
+		if oldest == (Stream{}) || st.seen < d.streams[oldest].seen {
+			oldest = s
+		}
+	}
+	if ports >= maxPorts {
+		c.endStream(d, oldest)
+	}
+}
+
+// StreamEnded forgets a TCP connection with its templates. What waited for one of them is counted as dropped.
+func (c *Correlator) StreamEnded(src netip.Addr, s Stream) {
+	if d := c.devices[src]; d != nil {
+		c.endStream(d, s)
+	}
+}
+
+func (c *Correlator) endStream(d *Device, s Stream) {
+	st := d.streams[s]
+	if st == nil {
+		return
+	}
+	delete(d.streams, s)
+	st.session.End()
+	d.ownChanges += st.session.OwnChanges()
+	c.gone.Add(&st.session.Counters)
+}
+
+// eachSession goes over the decoders of the device.
+func (d *Device) eachSession(visit func(*ipfix.Session)) {
+	if d.session == nil {
+		return
+	}
+	visit(d.session)
+	for _, st := range d.streams {
+		visit(st.session)
+	}
+}
+
+// changes rises with whatever appendState would tell differently.
+func (d *Device) changes() uint64 {
+	n := d.options.Changes() + d.ownChanges
+	d.eachSession(func(s *ipfix.Session) { n += s.OwnChanges() })
+	return n
+}
