@@ -28,19 +28,26 @@ func (w *worker) session(ctx context.Context, conn *net.TCPConn, from netip.Addr
 		return
 	}
 	log.Info("bmp session opened")
-	feed := correlate.NewFeed(from.Addr(), correlate.FeedConfig{
+	told := w.events.session(ctx, from)
+	cfg := correlate.FeedConfig{
 		MaxMessage: w.cfg.BMP.MaxMessage, Session: w.sessions.Add(1), Cache: w.attributes,
 		Refused: func(err error) {
 			w.warn.warn("bmp message refused, session goes on", slog.String("source", from.String()), slog.Any("err", err))
 		},
-	}, w.core.routes)
-	err := feed.Run(conn)
+	}
+	if told != nil {
+		cfg.Observer = told
+	}
+	err := correlate.NewFeed(from.Addr(), cfg, w.core.routes).Run(conn)
 	switch {
 	case ctx.Err() != nil:
 		log.Info("bmp session closed by the stop of the worker")
+		told.end(downStop, "")
 	case errors.Is(err, io.EOF):
 		log.Info("bmp session closed by the device", "reason", err)
+		told.end(downClosed, "")
 	default:
 		log.Warn("bmp session ended", "err", err)
+		told.end(downError, err.Error())
 	}
 }

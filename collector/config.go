@@ -44,6 +44,7 @@ type Config struct {
 type KafkaConfig struct {
 	Brokers      []string      `yaml:"brokers"`       // bootstrap addresses, default localhost:9092
 	TopicFlow    string        `yaml:"topic-flow"`    // default telcol.flow
+	TopicBMP     string        `yaml:"topic-bmp"`     // default telcol.bmp; see bmp.events
 	CreateTopics bool          `yaml:"create-topics"` // create a missing topic, default true
 	Partitions   int32         `yaml:"partitions"`    // of a topic that telcol creates; default -1, the broker's own
 	Replication  int16         `yaml:"replication"`   // of a topic that telcol creates; default -1, the broker's own
@@ -78,6 +79,16 @@ type BMPConfig struct {
 	StaleTimeout time.Duration `yaml:"stale-timeout"` // routes of a lost session are kept this long, default 10m
 	QuietPeriod  time.Duration `yaml:"quiet-period"`  // a table without End-of-RIB counts as whole after this much silence, default 10s
 	MaxRoutes    int           `yaml:"max-routes"`    // per device, default 20 million; further ones are refused and counted
+
+	// Events says which events go to kafka.topic-bmp: off, sessions (BMP sessions and BGP peers), all (also routes, End-of-RIB and
+	// statistics), or auto (default), which is sessions with the kafka sink and off with stdout.
+	Events string `yaml:"events"`
+	// EventsMirror publishes Route Mirroring messages too when Events is all; default false.
+	EventsMirror bool `yaml:"events-mirror"`
+	// EventsOverflow says what happens when events wait for Kafka and EventsBuffer is full: drop (default) loses new events, counts
+	// them and says so on the topic; slow keeps the device waiting, whose routes in this worker then lag too.
+	EventsOverflow string `yaml:"events-overflow"`
+	EventsBuffer   int64  `yaml:"events-buffer"` // memory for events that wait for delivery, beside kafka.buffer-bytes; default 64 MiB
 }
 
 // Default returns the configuration of a worker that was told nothing.
@@ -87,7 +98,7 @@ func Default() Config {
 		ListenIPFIX: "[::]:4739", ListenBMP: "[::]:1790",
 		Sink: SinkKafka, LogLevel: "info", LogFormat: "text", DrainAfter: 8 * time.Second,
 		Kafka: KafkaConfig{
-			Brokers: []string{"localhost:9092"}, TopicFlow: "telcol.flow", CreateTopics: true,
+			Brokers: []string{"localhost:9092"}, TopicFlow: "telcol.flow", TopicBMP: "telcol.bmp", CreateTopics: true,
 			Partitions: -1, Replication: -1, Compression: "none", BufferBytes: 256 << 20, Linger: 20 * time.Millisecond,
 		},
 		Intake: IntakeConfig{ReceiveBuffer: 32 << 20, Coalesce: 5 * time.Millisecond, MaxSessions: 4096},
@@ -98,6 +109,7 @@ func Default() Config {
 		},
 		BMP: BMPConfig{
 			MaxMessage: 1 << 20, StaleTimeout: 10 * time.Minute, QuietPeriod: 10 * time.Second, MaxRoutes: 20_000_000,
+			Events: EventsAuto, EventsOverflow: OverflowDrop, EventsBuffer: 64 << 20,
 		},
 	}
 }
@@ -157,7 +169,10 @@ func (c *Config) validateRest() error {
 	case c.Record.Extra != ExtraOff && c.Record.Extra != ExtraAll:
 		return fmt.Errorf("%w: record.extra %q is unknown, want off or all", ErrConfig, c.Record.Extra)
 	}
-	return c.IPFIX.validate()
+	if err := c.IPFIX.validate(); err != nil {
+		return err
+	}
+	return c.validateEvents()
 }
 
 // HTTPAddr is where the worker serves HTTP: as configured, else 127.0.0.1 and 8080 plus the slot; "" when off.

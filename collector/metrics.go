@@ -32,6 +32,7 @@ func (m *metrics) Describe(chan<- *prometheus.Desc) {}
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	e := &emitter{ch: ch, constant: prometheus.Labels{"slot": strconv.Itoa(m.w.cfg.Slot)}}
 	m.collectSink(e)
+	m.w.events.collect(e)
 	m.collectSteering(e)
 	s, ok := m.w.core.snapshot(context.Background())
 	e.gauge("telcol_up", "1 when the owner of the devices answered the scrape.", boolValue(ok))
@@ -69,7 +70,7 @@ func (m *metrics) collectIntake(e *emitter, s *snapshot) {
 	e.counter("telcol_lost_total", lostHelp, s.counted.foreign, "stage", "intake", "reason", "foreign")
 }
 
-const lostHelp = "What was lost, by stage and reason: datagrams in the stages kernel and intake (there also messages of a connection that ended within one), messages in decode, sets in template, records in sink."
+const lostHelp = "What was lost, by stage and reason: datagrams in the stages kernel and intake (there also messages of a connection that ended within one), messages in decode, sets in template, events in events, records and events in sink."
 
 func collectJoin(e *emitter, s *snapshot) {
 	q := &s.corr.Quality

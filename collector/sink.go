@@ -10,14 +10,25 @@ import (
 	"github.com/telcol/telcol/collector/sink"
 )
 
-// TopicFlow is the index of the flow topic among the sink's topics.
-const TopicFlow = 0
+// The indices of the topics among the sink's. The sink has the second one when there are events to publish.
+const (
+	TopicFlow = 0
+	TopicBMP  = 1
+)
 
-// Sink takes encoded records. Get and Send are called by the owner goroutine and never block; the others may be called by
-// any. Every record given to Send is in exactly one of the counters.
+// Sink takes encoded records. Get and Send are for TopicFlow, are called by the owner goroutine and never block; the others may be
+// called by any. Every record given to Send, or taken by Offer, is in exactly one of the counters.
 type Sink interface {
 	Get() *sink.Item
 	Send(topic int, it *sink.Item)
+
+	// For TopicBMP, whose memory is its own; see sink.Kafka.
+	GetAll(items []*sink.Item)
+	Release(items []*sink.Item)
+	Offer(topic int, items []*sink.Item) int
+	HasRoom(topic int) bool
+	Room(ctx context.Context, topic int) error
+
 	Flush(ctx context.Context) error
 	Close()
 	Status() sink.Status
@@ -25,13 +36,13 @@ type Sink interface {
 }
 
 func newSink(cfg *Config, env Env, log *slog.Logger) (Sink, error) {
-	topics := []sink.Topic{TopicFlow: {Name: cfg.Kafka.TopicFlow, Headers: []sink.Header{
-		{Key: "schema", Value: strconv.AppendInt(nil, record.Schema, 10)},
-		{Key: "content-type", Value: []byte(record.ContentTypeJSON)},
-		{Key: "slot", Value: strconv.AppendInt(nil, int64(cfg.Slot), 10)},
-	}}}
+	topics := topicsOf(cfg)
 	if cfg.Sink == SinkStdout {
-		return sink.NewStdout(env.Stdout, sink.StdoutConfig{Topics: []string{TopicFlow: cfg.Kafka.TopicFlow}}), nil
+		out := sink.StdoutConfig{}
+		for _, t := range topics {
+			out.Topics, out.Limits = append(out.Topics, t.Name), append(out.Limits, t.Limit)
+		}
+		return sink.NewStdout(env.Stdout, out), nil
 	}
 	k, err := sink.NewKafka(sink.KafkaConfig{
 		Brokers: cfg.Kafka.Brokers, Topics: topics, ClientID: fmt.Sprintf("telcol-%s-%d", cfg.Group, cfg.Slot),
@@ -42,6 +53,24 @@ func newSink(cfg *Config, env Env, log *slog.Logger) (Sink, error) {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	return k, nil
+}
+
+func topicsOf(cfg *Config) []sink.Topic {
+	topics := []sink.Topic{TopicFlow: {Name: cfg.Kafka.TopicFlow, Headers: headers(cfg, record.SchemaText)}}
+	if cfg.events() != EventsOff {
+		topics = append(topics, sink.Topic{
+			Name: cfg.Kafka.TopicBMP, Headers: headers(cfg, record.EventSchemaText), Limit: cfg.BMP.EventsBuffer,
+		})
+	}
+	return topics
+}
+
+func headers(cfg *Config, schema string) []sink.Header {
+	return []sink.Header{
+		{Key: "schema", Value: []byte(schema)},
+		{Key: "content-type", Value: []byte(record.ContentTypeJSON)},
+		{Key: "slot", Value: strconv.AppendInt(nil, int64(cfg.Slot), 10)},
+	}
 }
 
 // sinkLost sums the records lost over all topics and reasons.

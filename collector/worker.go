@@ -42,6 +42,7 @@ type worker struct {
 	log *slog.Logger
 
 	sink    Sink
+	events  *events // nil when events are off
 	core    *core
 	sockets *sockets
 	streams *streams
@@ -71,6 +72,7 @@ func (w *worker) start() error {
 	if w.sink, err = newSink(&w.cfg, w.env, w.log); err != nil {
 		return err
 	}
+	w.events = newEvents(&w.cfg, w.sink)
 	if w.state, err = openState(&w.cfg, w.log); err != nil {
 		return err
 	}
@@ -123,6 +125,11 @@ func (w *worker) run(ctx context.Context) error {
 	for _, ln := range w.sockets.flows {
 		readers.Go(func() { fail <- w.streams.serve(taking, ln) })
 	}
+	telling, stopTelling := context.WithCancel(context.Background())
+	defer stopTelling()
+	if w.events != nil {
+		owner.Go(func() { w.events.run(telling) })
+	}
 	w.http.serve()
 
 	var err error
@@ -134,6 +141,7 @@ func (w *worker) run(ctx context.Context) error {
 	}
 	readers.Wait()
 	stopJoining()
+	stopTelling()
 	owner.Wait()
 	if e := w.deliver(); err == nil {
 		err = e

@@ -30,6 +30,7 @@ func descriptions() map[string]description {
 
 		"kafka.brokers":       {"LIST", "bootstrap brokers, host:port with commas between"},
 		"kafka.topic-flow":    {"NAME", "topic of the flow records"},
+		"kafka.topic-bmp":     {"NAME", "topic of the events of BMP sessions, see bmp.events"},
 		"kafka.create-topics": {"on|off", "create a topic that is missing"},
 		"kafka.partitions":    {"N", "partitions of a topic that telcol creates; -1 leaves it to the broker"},
 		"kafka.replication":   {"N", "replicas of a topic that telcol creates; -1 leaves it to the broker"},
@@ -50,6 +51,11 @@ func descriptions() map[string]description {
 		"join.new-wait":         {"DURATION", "first flows of a device never met wait this long for its BMP session"},
 		"join.hold-bytes":       {argSize, "flows of a device that wait; beyond it the oldest are joined with what is known"},
 		"join.hold-total-bytes": {argSize, "flows that wait, of all devices"},
+
+		"bmp.events":          {"KIND", "events to publish: off, sessions (and peers), all; auto is sessions, and off with stdout"},
+		"bmp.events-mirror":   {"on|off", "publish Route Mirroring messages too when bmp.events is all"},
+		"bmp.events-overflow": {"NAME", "when events fill their memory: drop (new ones are lost, the topic says so) or slow (the device waits)"},
+		"bmp.events-buffer":   {argSize, "memory for events that wait for delivery, beside kafka.buffer-bytes"},
 
 		"ipfix.vrf-wait":             {"DURATION", "a flow waits this long for options data that say what its VRF id means"},
 		"ipfix.elements":             {"LIST", "elements beyond IANA's registry, pen.id:name:type with commas between"},

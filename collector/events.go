@@ -1,0 +1,153 @@
+package collector
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/telcol/telcol/collector/record"
+)
+
+// events publishes what BMP sessions tell on the event topic. Each session encodes in its own goroutine and offers to the sink what it
+// has collected; nothing of that touches the owner of the devices. A nil events publishes nothing.
+type events struct {
+	sink     Sink
+	slot     int
+	routes   bool // publish all events, not only those of sessions and peers
+	mirror   bool
+	slow     bool // wait when there is no room, instead of dropping
+	wake     chan struct{}
+	lastID   atomic.Uint64
+	counted  [numEventKinds]atomic.Uint64
+	gaps     atomic.Uint64 // gaps told
+	waits    atomic.Uint64 // times that a session waited for room
+	lostFull atomic.Uint64 // for want of room
+	lostStop atomic.Uint64 // because the worker stopped while a session waited for room
+	untold   atomic.Uint64 // gaps of sessions that ended, forgotten because there were too many
+
+	mu     sync.Mutex
+	behind map[*sessionEvents]struct{} // sessions with something to tell that found no room
+}
+
+// maxBehind bounds the sessions that have ended and whose gap is still to be told: devices that connect and vanish while Kafka is away.
+const maxBehind = 1 << 14
+
+// eventKind indexes the counters of events.
+type eventKind uint8
+
+const (
+	kindSessionUp eventKind = iota
+	kindSessionDown
+	kindInitiation
+	kindTermination
+	kindPeerUp
+	kindPeerDown
+	kindRoute
+	kindStatistic
+	kindMirror
+	kindRefused
+	kindGap
+	numEventKinds
+)
+
+func (k eventKind) String() string {
+	return [...]string{
+		record.EventSessionUp, record.EventSessionDown, record.EventInitiation, record.EventTermination, record.EventPeerUp,
+		record.EventPeerDown, record.EventRoute, record.EventStatistic, record.EventMirror, record.EventRefused, record.EventGap,
+	}[k]
+}
+
+func newEvents(cfg *Config, s Sink) *events {
+	mode := cfg.events()
+	if mode == EventsOff {
+		return nil
+	}
+	return &events{
+		sink: s, slot: cfg.Slot, routes: mode == EventsAll, mirror: cfg.BMP.EventsMirror, slow: cfg.BMP.EventsOverflow == OverflowSlow,
+		wake: make(chan struct{}, 1), behind: make(map[*sessionEvents]struct{}),
+	}
+}
+
+// session begins the events of a BMP session. ctx ends the waits of its Flush. The result is nil when ev is.
+func (ev *events) session(ctx context.Context, from netip.AddrPort) *sessionEvents {
+	if ev == nil {
+		return nil
+	}
+	s := &sessionEvents{
+		ev: ev, ctx: ctx, key: from.Addr().AppendTo(nil),
+		enc: record.NewEventEncoder(ev.slot, from.Addr(), ev.nextID(time.Now())),
+	}
+	s.open(from.Port())
+	return s
+}
+
+// nextID numbers sessions by the microsecond in which they began, so that numbers grow over restarts too.
+func (ev *events) nextID(now time.Time) uint64 {
+	id := uint64(now.UnixMicro())
+	for {
+		last := ev.lastID.Load()
+		if id <= last {
+			id = last + 1
+		}
+		if ev.lastID.CompareAndSwap(last, id) {
+			return id
+		}
+	}
+}
+
+// later remembers a session that has something to tell and found no room.
+func (ev *events) later(s *sessionEvents) {
+	ev.mu.Lock()
+	_, known := ev.behind[s]
+	if !known && s.ended && len(ev.behind) >= maxBehind {
+		ev.mu.Unlock()
+		ev.untold.Add(1)
+		return
+	}
+	ev.behind[s] = struct{}{}
+	ev.mu.Unlock()
+	select {
+	case ev.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run tells the gaps of sessions that say nothing themselves, as soon as there is room, until ctx ends.
+func (ev *events) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			ev.tell()
+			return
+		case <-ev.wake:
+		}
+		for ev.pending() > 0 {
+			if ev.sink.Room(ctx, TopicBMP) != nil {
+				break
+			}
+			ev.tell()
+		}
+	}
+}
+
+func (ev *events) pending() int {
+	ev.mu.Lock()
+	defer ev.mu.Unlock()
+	return len(ev.behind)
+}
+
+// tell lets each session that is behind try again.
+func (ev *events) tell() {
+	ev.mu.Lock()
+	all := make([]*sessionEvents, 0, len(ev.behind))
+	for s := range ev.behind {
+		all = append(all, s)
+	}
+	clear(ev.behind)
+	ev.mu.Unlock()
+	for _, s := range all {
+		s.catchUp()
+	}
+}
