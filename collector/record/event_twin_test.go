@@ -23,7 +23,7 @@ func TestRouteEventsLikeTheirTwin(t *testing.T) {
 	}
 	e := NewEventEncoder(3, eventDevice, 77)
 	name, seq := "", uint64(0)
-	for range 3000 {
+	for range 800 {
 		if r.chance(10) {
 			name = r.name()
 			e.SetDeviceName(name)

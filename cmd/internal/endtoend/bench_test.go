@@ -84,7 +84,7 @@ func BenchmarkWholePath(b *testing.B) {
 // countingBroker acknowledges what is produced to it and keeps nothing.
 func countingBroker(b *testing.B) (*atomic.Int64, string) {
 	b.Helper()
-	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(4, "telcol.flow"))
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(4, "telcol.flow", "telcol.bmp"))
 	if err != nil {
 		b.Fatal(err)
 	}
