@@ -20,24 +20,26 @@ const MaxSlots = 256
 // Config says what one worker does. The yaml names are also the flags' (with dashes, nested keys joined by a dash) and the
 // environment's (TELCOL_ and upper case, joined by an underscore).
 type Config struct {
-	Slot        int           `yaml:"slot"`          // place in the group, 0 to Slots-1; -1 when not told
-	Slots       int           `yaml:"slots"`         // number intended; 0 takes the group's own
-	Group       string        `yaml:"group"`         // steering group, default "default"
-	Steering    bool          `yaml:"steering"`      // default true; false runs one worker without a group
-	ListenIPFIX string        `yaml:"listen-ipfix"`  // UDP, and TCP unless ipfix.tcp is off; default [::]:4739; several with commas between, see IPFIXAddrs
-	ListenBMP   string        `yaml:"listen-bmp"`    // TCP, default [::]:1790; several with commas between, see BMPAddrs
-	HTTP        string        `yaml:"http"`          // metrics and health; default 127.0.0.1:(8080+slot); "off" for none
-	StateDir    string        `yaml:"state-dir"`     // what outlives a restart; "" keeps nothing
-	Sink        string        `yaml:"sink"`          // kafka (default) or stdout
-	LogLevel    string        `yaml:"log-level"`     // debug, info (default), warn, error
-	LogFormat   string        `yaml:"log-format"`    // text (default) or json
-	DrainAfter  time.Duration `yaml:"drain-timeout"` // how long a stop may deliver what was taken, default 8s
-	Kafka       KafkaConfig   `yaml:"kafka"`
-	Intake      IntakeConfig  `yaml:"intake"`
-	BMP         BMPConfig     `yaml:"bmp"`
-	IPFIX       IPFIXConfig   `yaml:"ipfix"`
-	Join        JoinConfig    `yaml:"join"`
-	Record      RecordConfig  `yaml:"record"`
+	Slot        int    `yaml:"slot"`         // place in the group, 0 to Slots-1; -1 when not told
+	Slots       int    `yaml:"slots"`        // number intended; 0 takes the group's own
+	Group       string `yaml:"group"`        // steering group, default "default"
+	Steering    bool   `yaml:"steering"`     // default true; false runs one worker without a group
+	ListenIPFIX string `yaml:"listen-ipfix"` // UDP, and TCP unless ipfix.tcp is off; default [::]:4739; several with commas between, see IPFIXAddrs
+	ListenBMP   string `yaml:"listen-bmp"`   // TCP, default [::]:1790; several with commas between, see BMPAddrs
+	HTTP        string `yaml:"http"`         // metrics and health; default 127.0.0.1:(8080+slot); "off" for none
+	StateDir    string `yaml:"state-dir"`    // what outlives a restart; "" keeps nothing
+	// ImageInterval is how often the routes of a device are saved to StateDir when they have changed, default 5m; 0 is only at the stop.
+	ImageInterval time.Duration `yaml:"image-interval"`
+	Sink          string        `yaml:"sink"`          // kafka (default) or stdout
+	LogLevel      string        `yaml:"log-level"`     // debug, info (default), warn, error
+	LogFormat     string        `yaml:"log-format"`    // text (default) or json
+	DrainAfter    time.Duration `yaml:"drain-timeout"` // how long a stop may deliver what was taken, default 8s
+	Kafka         KafkaConfig   `yaml:"kafka"`
+	Intake        IntakeConfig  `yaml:"intake"`
+	BMP           BMPConfig     `yaml:"bmp"`
+	IPFIX         IPFIXConfig   `yaml:"ipfix"`
+	Join          JoinConfig    `yaml:"join"`
+	Record        RecordConfig  `yaml:"record"`
 }
 
 // KafkaConfig says where and how records are produced.
@@ -96,7 +98,7 @@ func Default() Config {
 	return Config{
 		Slot: -1, Group: "default", Steering: true,
 		ListenIPFIX: "[::]:4739", ListenBMP: "[::]:1790",
-		Sink: SinkKafka, LogLevel: "info", LogFormat: "text", DrainAfter: 8 * time.Second,
+		Sink: SinkKafka, LogLevel: "info", LogFormat: "text", DrainAfter: 8 * time.Second, ImageInterval: 5 * time.Minute,
 		Kafka: KafkaConfig{
 			Brokers: []string{"localhost:9092"}, TopicFlow: "telcol.flow", TopicBMP: "telcol.bmp", CreateTopics: true,
 			Partitions: -1, Replication: -1, Compression: "none", BufferBytes: 256 << 20, Linger: 20 * time.Millisecond,

@@ -36,6 +36,7 @@ type core struct {
 	sink    Sink
 	owned   *ownership
 	state   *stateDir
+	images  *images
 	saved   time.Time // when state was last looked after
 	stamp   time.Time // of the batch at hand
 	now     int64     // the same in Unix nanoseconds
@@ -64,7 +65,7 @@ const (
 
 func newCore(cfg *Config, sink Sink, owned *ownership, state *stateDir, warn *sampled) (*core, error) {
 	c := &core{
-		warn: warn, sink: sink, owned: owned, state: state,
+		warn: warn, sink: sink, owned: owned, state: state, images: newImages(cfg, state),
 		datagrams: make(chan *intake.Batch, batchesInFlight),
 		routes:    make(chan *correlate.Batch, routeQueue),
 		streams:   make(chan *streamBatch, streamQueue),
@@ -73,7 +74,10 @@ func newCore(cfg *Config, sink Sink, owned *ownership, state *stateDir, warn *sa
 	}
 	var forgotten func(netip.Addr)
 	if state != nil {
-		forgotten = state.forget
+		forgotten = func(device netip.Addr) {
+			state.forget(device)
+			c.images.forget(device)
+		}
 	}
 	elements, err := cfg.IPFIX.elements()
 	if err != nil {
@@ -118,9 +122,14 @@ func encoderOptions(cfg *Config) (opts []record.Option) {
 	return opts
 }
 
+// load takes up what the state directory has, before run and before the first datagram can come.
+func (c *core) load(now time.Time) {
+	c.state.load(c.corr, c.owned, now)
+	c.images.load(c.corr, c.owned, now)
+}
+
 // run serves the queues until ctx ends, then what is still in them.
 func (c *core) run(ctx context.Context) {
-	c.state.load(c.corr, c.owned, time.Now())
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	for {
@@ -145,6 +154,7 @@ func (c *core) run(ctx context.Context) {
 
 func (c *core) tick(now time.Time) {
 	c.corr.Tick(now.UnixNano(), sweepBudget)
+	c.images.tick(c.corr, now)
 	if now.Sub(c.saved) >= time.Second {
 		c.saved = now
 		c.state.round(c.corr, now)
@@ -165,6 +175,7 @@ func (c *core) finish() {
 		default:
 			c.corr.Release()
 			c.state.finish(c.corr)
+			c.images.finish(c.corr)
 			return
 		}
 	}

@@ -44,6 +44,10 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		e.counter("telcol_state_files_total", "State files of devices, by what became of the write.", m.w.state.written.Load(), "result", "written")
 		e.counter("telcol_state_files_total", "", m.w.state.failed.Load(), "result", "failed")
 	}
+	if im := m.w.core.images; im != nil {
+		e.counter("telcol_state_images_total", "Files of devices' routes, by what became of the write.", im.written.Load(), "result", "written")
+		e.counter("telcol_state_images_total", "", im.failed.Load(), "result", "failed")
+	}
 	collectIPFIX(e, s)
 	m.collectStreams(e, s)
 	collectJoin(e, s)

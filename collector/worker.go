@@ -84,6 +84,7 @@ func (w *worker) start() error {
 	if w.http, err = listenHTTP(&w.cfg, w); err != nil {
 		return err
 	}
+	w.core.load(time.Now())
 	return w.sockets.claim()
 }
 
@@ -115,6 +116,7 @@ func (w *worker) run(ctx context.Context) error {
 	owner.Go(func() { w.core.run(joining) })
 	if w.state != nil {
 		owner.Go(w.state.run)
+		owner.Go(w.core.images.run)
 	}
 	for _, u := range w.sockets.udp {
 		readers.Go(func() { fail <- w.readDatagrams(taking, u) })

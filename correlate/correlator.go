@@ -62,6 +62,7 @@ type Correlator struct {
 	began     int64     // when the first device was met
 	bmpSeen   bool      // a device has or had a BMP session
 	saveNext  int       // in order
+	imageNext int       // in order
 	state     []byte
 	emit      func(*Record)
 

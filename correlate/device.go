@@ -26,6 +26,10 @@ type Device struct {
 	awaitedUntil int64 // Unix nanoseconds
 	ribGaveUp    bool  // a wait for routes was in vain: nothing waits for them until the tables have settled or a session opens
 
+	hasImage bool   // of its routes, in the state directory
+	imaged   uint64 // changes of the RIB that the image has
+	imageAt  int64  // when the last image was begun
+
 	ownChanges   uint64 // of what is saved beside the sessions and tables, and of sessions that have ended
 	savedChanges uint64 // when its state was last saved
 	savedAt      int64

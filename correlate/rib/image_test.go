@@ -142,8 +142,12 @@ func TestImageWhileRoutesChange(t *testing.T) {
 		r.Announce(r.Source(k, LocRIB, IPv4Unicast), 0, p, 0, false, id, 1e9)
 	}
 	drop := func(p netip.Prefix) { r.Withdraw(r.Source(k, LocRIB, IPv4Unicast), 0, p, 0, false, 2e9) }
-	steady := func(i int) netip.Prefix { return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 0}), 24) }
-	passing := func(i int) netip.Prefix { return netip.PrefixFrom(netip.AddrFrom4([4]byte{11, byte(i >> 8), byte(i), 0}), 24) }
+	steady := func(i int) netip.Prefix {
+		return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 0}), 24)
+	}
+	passing := func(i int) netip.Prefix {
+		return netip.PrefixFrom(netip.AddrFrom4([4]byte{11, byte(i >> 8), byte(i), 0}), 24)
+	}
 	const n = 5000
 	for i := range n {
 		set(steady(i), string(rune('a'+i%20)))

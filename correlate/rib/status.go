@@ -129,3 +129,9 @@ func (r *RIB) Epoch() uint64 { return r.epoch }
 
 // HasPeers reports whether any peer is known, whose routes may have gone.
 func (r *RIB) HasPeers() bool { return len(r.peers) > 0 }
+
+// Changes rises with every change of the routes.
+func (r *RIB) Changes() uint64 {
+	s := &r.stats
+	return s.Announced + s.Replaced + s.Withdrawn + s.Swept
+}
