@@ -52,6 +52,12 @@ func (c *clock) before(micros uint64) int64 {
 	return c.export - int64(micros)*1000
 }
 
+// exportSecond is added to the export time of NetFlow v9, of which the header has the whole seconds alone, in a relation to an uptime in
+// milliseconds. The message left somewhere within that second, and nobody can tell where; its end makes no flow end
+// earlier than it may have, and in whole seconds gives what collectors say that subtract whole seconds from it. The start and
+// the end of a flow, and all flows of a message, keep the distances that their uptimes have.
+const exportSecond = 999_000_000
+
 // atUptime gives the time of so many milliseconds after the start of the system, 0 when the start is not known. The
 // counter has 32 bits and wraps every 49.7 days.
 func (c *clock) atUptime(millis uint64) int64 {
@@ -59,7 +65,7 @@ func (c *clock) atUptime(millis uint64) int64 {
 		return 0
 	}
 	if c.v9 && c.recordInit == 0 {
-		return c.export - int64(int32(c.uptime-uint32(millis)))*1_000_000
+		return c.export + exportSecond - int64(int32(c.uptime-uint32(millis)))*1_000_000
 	}
 	init := c.recordInit
 	if init == 0 {

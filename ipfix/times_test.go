@@ -29,8 +29,8 @@ func TestTimes(t *testing.T) {
 		{"uptime and options", 10, boot, []hexField{u(22, 4, 5000), u(21, 4, 6000)}, (bootMillis + 5000) * ms, (bootMillis + 6000) * ms},
 		{"uptime without a start", 10, nil, []hexField{u(22, 4, 5000), u(21, 4, 6000)}, 0, 0},
 		{"uptime that wrapped", 10, []hexField{u(149, 4, 7), u(160, 8, 1_700_000_000_000-1<<32-3000)}, []hexField{u(22, 4, 1000), u(21, 4, math.MaxUint32)}, export - 2*sec, export - 3001*ms},
-		{"version 9, before the header's uptime", 9, nil, []hexField{u(22, 4, 999_000), u(21, 4, 1_000_500)}, export - sec, export + 500*ms},
-		{"version 9, across the wrap", 9, nil, []hexField{u(22, 4, math.MaxUint32-999)}, export - 1_001_000*ms, 0},
+		{"version 9, before the header's uptime", 9, nil, []hexField{u(22, 4, 999_000), u(21, 4, 1_000_500)}, export - sec + 999*ms, export + 1499*ms},
+		{"version 9, across the wrap", 9, nil, []hexField{u(22, 4, math.MaxUint32-999)}, export - 1_001_000*ms + 999*ms, 0},
 		{"one time for both", 10, nil, []hexField{u(323, 8, 1_699_999_999_001)}, 1_699_999_999_001 * ms, 1_699_999_999_001 * ms},
 		{"the finer wins", 10, nil, []hexField{u(150, 4, 1_699_999_998), u(152, 8, 1_699_999_998_123), u(22, 4, 1)}, 1_699_999_998_123 * ms, 0},
 		{"zero is unknown", 10, nil, []hexField{u(152, 8, 0), u(157, 8, 0)}, 0, 0},
@@ -60,5 +60,24 @@ func TestNTPEra(t *testing.T) {
 	}
 	if got := fromNTP(2208988800 << 32); got != 0 {
 		t.Errorf("1970: got %d", got)
+	}
+}
+
+// TestUptimeInWholeSeconds holds what the times of NetFlow v9 are in whole seconds: those of the header less those between
+// the two uptimes, both cut off, for every flow.
+func TestUptimeInWholeSeconds(t *testing.T) {
+	const second = int64(time.Second)
+	c := clock{export: export, v9: true}
+	for _, uptime := range []uint32{1_000_000, 1_000_001, 1_000_500, 1_000_999} {
+		c.uptime = uptime
+		for ago := range uint32(2500) {
+			got, want := c.atUptime(uint64(uptime-ago)), export/second-int64(ago/1000)
+			if got/second != want {
+				t.Fatalf("uptime %d, %d ms ago: second %d, want %d", uptime, ago, got/second, want)
+			}
+			if first := c.atUptime(uint64(uptime)); first-got != int64(ago)*int64(time.Millisecond) {
+				t.Fatalf("uptime %d: %d ms apart are %d ns", uptime, ago, first-got)
+			}
+		}
 	}
 }

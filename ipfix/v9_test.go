@@ -34,7 +34,7 @@ func TestNetFlow9(t *testing.T) {
 	wantFlow(t, flows[0], Flow{
 		Has: FieldSrcAddr | FieldDstAddr | FieldBytes | FieldPackets | FieldStart | FieldEnd | FieldForwarding | FieldSamplingRate,
 		Src: addr("192.0.2.1"), Dst: addr("192.0.2.2"), Bytes: 1500, Packets: 1, SamplingRate: 100,
-		Start: export - 10e9, End: export - 1e9, Forwarding: 64,
+		Start: export - 10e9 + exportSecond, End: export - 1e9 + exportSecond, Forwarding: 64,
 	})
 	if flows[0].Version != VersionNetFlow9 {
 		t.Errorf("version %d", flows[0].Version)

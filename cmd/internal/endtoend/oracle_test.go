@@ -30,6 +30,10 @@ var captures = []capture{
 		score: []string{"--profile", "vpn"},
 	},
 	{
+		name: "101", sources: [][2]string{{"138.187.57.55", "172.21.1.101"}},
+		score: []string{"--profile", "vpn", "--drop", "mpls_vpn_rd"},
+	},
+	{
 		name: "104", sources: [][2]string{{"2a02:a90:4007:700::54", "fd25::101"}},
 		score: []string{"--profile", "vpn", "--drop", "mpls_vpn_rd", "--scale", "256"},
 	},
