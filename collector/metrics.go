@@ -203,6 +203,15 @@ func collectIPFIX(e *emitter, s *snapshot) {
 	const held = "Data sets that came before their template, by what became of them."
 	e.counter("telcol_ipfix_held_sets_total", held, n.HeldSets, "result", "held")
 	e.counter("telcol_ipfix_held_sets_total", held, n.ReleasedSets, "result", "decoded")
+	e.counter("telcol_ipfix_held_sets_total", held, n.ExpiredSets, "result", "expired")
+	e.counter("telcol_ipfix_held_sets_total", held, n.DroppedSets, "result", "dropped")
+	e.gauge("telcol_ipfix_templates", "Templates known, of all devices.", float64(s.totals.Templates))
+	e.gauge("telcol_ipfix_options_entries", "Entries of option tables (VRFs, interfaces, samplers), of all devices.", float64(s.totals.Options))
+	const options = "Entries of option tables, by what happened to them."
+	e.counter("telcol_ipfix_options_total", options, s.corr.Options.Changed, "result", "changed")
+	e.counter("telcol_ipfix_options_total", options, s.corr.Options.Expired, "result", "expired")
+	e.counter("telcol_ipfix_options_total", options, s.corr.Options.Refused, "result", "refused")
+	e.gauge("telcol_ipfix_held_sets", "Data sets that wait for their template.", float64(s.totals.HeldSets))
 	e.gauge("telcol_ipfix_held_bytes", "Data that waits for its template.", float64(s.totals.HeldBytes))
 	const sequence = "Sequence numbers of exporters: data records (IPFIX) or messages (NetFlow v9)."
 	e.counter("telcol_ipfix_sequence_total", sequence, n.SequenceLost, "result", "lost")

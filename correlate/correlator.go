@@ -187,7 +187,9 @@ func (c *Correlator) Tick(now int64, budget int) {
 // tickDevice reports whether the device still has its place in the order.
 func (c *Correlator) tickDevice(d *Device, now int64, budget int) bool {
 	more := d.rib.Tick(now, budget)
-	d.eachSession(func(s *ipfix.Session) { s.Expire(now) })
+	for _, s := range d.allSessions() {
+		s.Expire(now)
+	}
 	if !d.leaving && d.idle(now, int64(c.cfg.IdleTimeout)) {
 		c.forget(d)
 	}
@@ -212,6 +214,7 @@ func (c *Correlator) forget(d *Device) {
 	}
 	d.session.End()
 	c.gone.Add(&d.session.Counters)
+	c.counted.Options.add(d.options)
 	c.counted.Quality.add(&d.quality.Quality)
 	d.session, d.leaving = nil, true
 	d.rib.Clear()
@@ -226,7 +229,10 @@ func (c *Correlator) Counters() Counters {
 	}
 	n.IPFIX = c.gone
 	for _, d := range c.devices {
-		d.eachSession(func(s *ipfix.Session) { n.IPFIX.Add(&s.Counters) })
+		for _, s := range d.allSessions() {
+			n.IPFIX.Add(&s.Counters)
+		}
+		n.Options.add(d.options)
 		n.Quality.add(&d.quality.Quality)
 	}
 	return n
@@ -243,10 +249,11 @@ func (c *Correlator) Totals() Totals {
 		}
 		t.BMPSessions += len(d.sessions)
 		t.Peers += d.rib.Totals().Peers
-		d.eachSession(func(s *ipfix.Session) {
-			_, held := s.Held()
-			t.HeldBytes += held
-		})
+		templates, sets, held := d.options.Kept()
+		t.Templates += templates
+		t.HeldSets += sets
+		t.HeldBytes += held
+		t.Options += d.options.Len()
 		t.HeldFlows += len(d.hold.flows)
 	}
 	return t

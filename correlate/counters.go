@@ -6,8 +6,9 @@ import (
 
 // Counters count what the correlator did since it was made, devices that have left included.
 type Counters struct {
-	Quality Quality        // of the joins of all devices
-	IPFIX   ipfix.Counters // of all devices
+	Quality Quality         // of the joins of all devices
+	IPFIX   ipfix.Counters  // of all devices
+	Options OptionsCounters // of all devices
 
 	VersionUnknown map[uint16]uint64 // messages of versions that are not decoded
 	TooShort       uint64            // datagrams without a version
@@ -24,6 +25,19 @@ func WaitText(i int) string { return wait(i).String() }
 
 // HoldEndText names an index of Quality.Ended.
 func HoldEndText(i int) string { return holdEnd(i).String() }
+
+// OptionsCounters count what became of entries of option tables.
+type OptionsCounters struct {
+	Changed uint64 // new, or told differently
+	Expired uint64 // not told again in time
+	Refused uint64 // over a quota
+}
+
+func (n *OptionsCounters) add(t *ipfix.Tables) {
+	n.Changed += t.Changed
+	n.Expired += t.Expired
+	n.Refused += t.Refused
+}
 
 // BMPCounters count what BMP sessions told.
 type BMPCounters struct {
@@ -53,6 +67,9 @@ type Totals struct {
 	Peers       int
 	Routes      int
 	AttrSets    int
+	Templates   int
+	Options     int // entries of option tables
+	HeldSets    int // data that waits for its template
 	HeldBytes   int // data that waits for its template
 	HeldFlows   int // flows that wait: for routes, a session or the meaning of their VRF id
 }

@@ -3,6 +3,7 @@ package correlate
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"net/netip"
 
 	"github.com/telcol/telcol/ipfix"
@@ -123,20 +124,51 @@ func (c *Correlator) endStream(d *Device, s Stream) {
 	c.gone.Add(&st.session.Counters)
 }
 
-// eachSession goes over the decoders of the device.
-func (d *Device) eachSession(visit func(*ipfix.Session)) {
-	if d.session == nil {
-		return
+// Sequences yields the observation domains of the device's transport sessions with what their sequence numbers told, in no order.
+func (d *Device) Sequences() iter.Seq2[Stream, ipfix.Domain] {
+	return func(yield func(Stream, ipfix.Domain) bool) {
+		for stream, session := range d.allSessions() {
+			for domain := range session.Domains() {
+				if !yield(stream, domain) {
+					return
+				}
+			}
+		}
 	}
-	visit(d.session)
-	for _, st := range d.streams {
-		visit(st.session)
+}
+
+// Templates yields the templates of the device's transport sessions, in no order. A Template does not change and may be kept.
+func (d *Device) Templates() iter.Seq2[Stream, *ipfix.Template] {
+	return func(yield func(Stream, *ipfix.Template) bool) {
+		for stream, session := range d.allSessions() {
+			for t := range session.Templates() {
+				if !yield(stream, t) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// allSessions yields the decoders of the device, that of its datagrams as the zero Stream.
+func (d *Device) allSessions() iter.Seq2[Stream, *ipfix.Session] {
+	return func(yield func(Stream, *ipfix.Session) bool) {
+		if d.session == nil || !yield(Stream{}, d.session) {
+			return
+		}
+		for stream, st := range d.streams {
+			if !yield(stream, st.session) {
+				return
+			}
+		}
 	}
 }
 
 // changes rises with whatever appendState would tell differently.
 func (d *Device) changes() uint64 {
 	n := d.options.Changes() + d.ownChanges
-	d.eachSession(func(s *ipfix.Session) { n += s.OwnChanges() })
+	for _, s := range d.allSessions() {
+		n += s.OwnChanges()
+	}
 	return n
 }

@@ -52,6 +52,7 @@ type Options struct {
 	Exporter      netip.Addr    // exporterIPv4Address (130), exporterIPv6Address (131)
 	ActiveTimeout time.Duration // flowActiveTimeout (36)
 	IdleTimeout   time.Duration // flowIdleTimeout (37)
+	About         Told          // when one of these four was last told
 
 	tables  *Tables
 	general *Options // of domain 0, nil in itself
@@ -141,6 +142,11 @@ type Tables struct {
 type usage struct {
 	templates, fields   int
 	heldSets, heldBytes int
+}
+
+// Kept gives what the sessions of the device keep: templates, and data sets that wait for one with the octets they take.
+func (t *Tables) Kept() (templates, sets, octets int) {
+	return t.use.templates, t.use.heldSets, t.use.heldBytes
 }
 
 // NewTables returns empty tables with the limits of cfg.

@@ -103,6 +103,9 @@ func TestExporterOptions(t *testing.T) {
 	if o.SystemInit != 1_699_999_000e9 || o.ExporterAddr() != addr("192.0.2.1") || o.ActiveTimeout != time.Minute || o.IdleTimeout != 15*time.Second {
 		t.Errorf("got %+v", o)
 	}
+	if o.About.Updated != export || o.About.Template == 0 {
+		t.Errorf("told %+v", o.About)
+	}
 	if s.Tables().Domain(0).SystemInit != 0 {
 		t.Error("told of domain 12, taken for the whole exporter")
 	}
@@ -199,5 +202,28 @@ func TestTrimText(t *testing.T) {
 	var s string
 	if !setText(&s, []byte("a\xff")) || s != "a\uFFFD" || setText(&s, []byte("a\xff")) || setText(&s, nil) {
 		t.Errorf("got %q", s)
+	}
+}
+
+// TestOptionsChangesAreCounted holds that what is to be saved anew counts as a change, and what is told again does not.
+func TestOptionsChangesAreCounted(t *testing.T) {
+	for name, record := range map[string][]hexField{
+		"start of the system": {u(149, 4, 12), u(160, 8, 1_699_999_000_000)},
+		"address":             {u(149, 4, 12), a(130, "192.0.2.1")},
+		"timeouts":            {u(149, 4, 12), u(36, 2, 60), u(37, 2, 15)},
+		"sampling of all":     {u(149, 4, 12), u(34, 4, 100)},
+		"sampler":             {u(149, 4, 12), u(48, 1, 3), u(50, 4, 100)},
+		"interface":           {u(10, 4, 12), text(82, 16, "Gi0/9")},
+	} {
+		s := newTestSession(t, Config{})
+		msg := optionsMessage(t, VersionIPFIX, 0, 1, record)
+		decode(t, s, msg)
+		if s.Tables().Changed != 1 {
+			t.Errorf("%s: %d changes", name, s.Tables().Changed)
+		}
+		decode(t, s, msg)
+		if s.Tables().Changed != 1 {
+			t.Errorf("%s, told again: %d changes", name, s.Tables().Changed)
+		}
 	}
 }

@@ -159,18 +159,30 @@ func (t *Tables) apply(domain uint32, r *optionsRecord, told Told) {
 		}
 	}
 	o.applySampling(r, told)
+	if o.applyExporter(r) {
+		o.About = told
+	}
+}
+
+// applyExporter takes what a record says of the exporter as a whole, and reports whether it says something.
+func (o *Options) applyExporter(r *optionsRecord) (told bool) {
+	init, exporter, active, idle := o.SystemInit, o.Exporter, o.ActiveTimeout, o.IdleTimeout
 	if ns := fromMillis(r.systemInit); ns > 0 {
-		o.SystemInit = ns
+		o.SystemInit, told = ns, true
 	}
 	if r.exporter.IsValid() && !r.exporter.IsUnspecified() {
-		o.Exporter = r.exporter
+		o.Exporter, told = r.exporter, true
 	}
 	if r.active > 0 && r.active <= 0xffff {
-		o.ActiveTimeout = time.Duration(r.active) * time.Second
+		o.ActiveTimeout, told = time.Duration(r.active)*time.Second, true
 	}
 	if r.idle > 0 && r.idle <= 0xffff {
-		o.IdleTimeout = time.Duration(r.idle) * time.Second
+		o.IdleTimeout, told = time.Duration(r.idle)*time.Second, true
 	}
+	if init != o.SystemInit || exporter != o.Exporter || active != o.ActiveTimeout || idle != o.IdleTimeout {
+		o.tables.Changed++
+	}
+	return told
 }
 
 // applyVRFs takes what a record says of VRFs.
@@ -223,7 +235,9 @@ func (o *Options) applySampling(r *optionsRecord, told Told) {
 	case r.scopedIf && r.hasIn:
 		update(o, &o.PerIf, uint32(r.inIf), set)
 	default:
-		set(&o.Default)
+		if set(&o.Default) {
+			o.tables.Changed++
+		}
 	}
 }
 

@@ -24,7 +24,7 @@ const (
 	stateMagic   = "TLC"
 	stateSession = 'S'
 	stateTables  = 'O'
-	stateVersion = 1
+	stateVersion = 2
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -184,6 +184,7 @@ func (t *Tables) AppendState(dst []byte) []byte {
 		w.octets(o.Exporter.AsSlice())
 		w.int(int64(o.ActiveTimeout))
 		w.int(int64(o.IdleTimeout))
+		w.told(&o.About)
 	}
 	return w.end()
 }
@@ -213,9 +214,12 @@ func (t *Tables) restore(payload []byte) error {
 		restoreMap(r, o, &o.Samplers, (*stateReader).sampling)
 		restoreMap(r, o, &o.PerIf, (*stateReader).sampling)
 		def, init, exporter := r.sampling(), r.int(), r.octets()
-		active, idle := r.int(), r.int()
+		active, idle, about := r.int(), r.int(), r.told()
 		if o.Default.Updated < def.Updated {
 			o.Default = def
+		}
+		if o.About == (Told{}) {
+			o.About = about
 		}
 		if o.SystemInit == 0 {
 			o.SystemInit = init
