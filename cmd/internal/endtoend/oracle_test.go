@@ -1,6 +1,7 @@
 package endtoend
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,8 @@ type capture struct {
 	name    string
 	sources [][2]string // address in the recording, address in the expected file
 	score   []string    // options of the scorer
+	as      string      // what the run is called, if not as the capture
+	worker  []string    // further arguments of the workers
 }
 
 var captures = []capture{
@@ -36,6 +39,11 @@ var captures = []capture{
 	{
 		name: "104", sources: [][2]string{{"2a02:a90:4007:700::54", "fd25::101"}},
 		score: []string{"--profile", "vpn", "--drop", "mpls_vpn_rd", "--scale", "256"},
+	},
+	{
+		name: "104", as: "104, renormalised", worker: []string{"--ipfix-renormalize", "on", "--record-extra", "all"},
+		sources: [][2]string{{"2a02:a90:4007:700::54", "fd25::101"}},
+		score:   []string{"--profile", "vpn", "--drop", "mpls_vpn_rd"},
 	},
 	{
 		name: "106", sources: [][2]string{{"2001:db8:54::1", "fd25::101"}},
@@ -64,8 +72,8 @@ func TestOracleCaptures(t *testing.T) {
 		return
 	}
 	for _, c := range captures {
-		t.Run(c.name, func(t *testing.T) {
-			g := startGroup(t, 4, "--sink", "stdout")
+		t.Run(cmp.Or(c.as, c.name), func(t *testing.T) {
+			g := startGroup(t, 4, append([]string{"--sink", "stdout"}, c.worker...)...)
 			replayCapture(t, dir, c, g, c.maps())
 			scoreGroup(t, dir, c, g)
 		})
@@ -99,6 +107,22 @@ func TestOracleThroughKafka(t *testing.T) {
 func replayCapture(t *testing.T, dir string, c capture, g *group, maps []string) {
 	t.Helper()
 	waitTaken(t, g, play(t, dir, c, g, append([]string{"--gap", "1s", "--hold", "1s"}, maps...)...))
+	tell(t, g)
+}
+
+// tell logs what the workers decoded of a capture, held for a while and refused, and checks that nothing waits any more.
+func tell(t *testing.T, g *group) {
+	t.Helper()
+	sum := func(name string, labels ...string) float64 { return g.sum(t, name, labels...) }
+	t.Logf("messages %v, templates %v (sent again %v), options records %v, data records %v, sets held %v, refused: templates %v, options %v, messages %v",
+		sum("telcol_ipfix_messages_total"), sum("telcol_ipfix_templates_total", "result", "learnt"),
+		sum("telcol_ipfix_templates_total", "result", "refreshed"), sum("telcol_ipfix_records_total", "kind", "options"),
+		sum("telcol_ipfix_records_total", "kind", "data"), sum("telcol_ipfix_held_sets_total", "result", "held"),
+		sum("telcol_ipfix_templates_total", "result", "refused")+sum("telcol_ipfix_templates_total", "result", "bad"),
+		sum("telcol_ipfix_options_total", "result", "refused"), sum("telcol_lost_total", "stage", "decode"))
+	if n := sum("telcol_ipfix_held_sets"); n != 0 {
+		t.Errorf("%v data sets still wait for their template", n)
+	}
 }
 
 // play plays the recordings of a capture as fast as possible and returns the number of datagrams.
