@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"bytes"
+	"maps"
 	"net/netip"
 	"testing"
 
@@ -129,5 +130,31 @@ func TestConnectionsHaveTheirTemplates(t *testing.T) {
 	}
 	if d := c.devices[device1]; len(d.streams) > 0 || d.connected() {
 		t.Error("connections left")
+	}
+}
+
+// TestWhatADeviceHasSaid looks at the templates and sequence numbers of all transport sessions of a device.
+func TestWhatADeviceHasSaid(t *testing.T) {
+	c, _ := portBench(t, false)
+	c.StreamMessage(device1, Stream{}, streamMessage(t, 4, true), testNow)
+	c.StreamMessage(device1, Stream{Conn: 5}, streamMessage(t, 8, true), testNow+1)
+	c.StreamMessage(device1, Stream{Conn: 5}, streamMessage(t, 8, false), testNow+2)
+	d := c.devices[device1]
+	lens := map[Stream]uint16{}
+	for s, tmpl := range d.Templates() {
+		lens[s] = tmpl.Fields[0].Len
+		if want := testNow + int64(s.Conn/5); tmpl.Seen() != want {
+			t.Errorf("%v: seen %d, want %d", s, tmpl.Seen(), want)
+		}
+	}
+	messages := map[Stream]uint64{}
+	for s, domain := range d.Sequences() {
+		messages[s] = domain.Messages
+		if domain.ID != 1 || domain.Templates != 1 {
+			t.Errorf("%v: %+v", s, domain)
+		}
+	}
+	if !maps.Equal(lens, map[Stream]uint16{{}: 4, {Conn: 5}: 8}) || !maps.Equal(messages, map[Stream]uint64{{}: 1, {Conn: 5}: 2}) {
+		t.Errorf("templates %v, messages %v", lens, messages)
 	}
 }

@@ -58,8 +58,8 @@ func benchFields(v6 bool) []Field {
 }
 
 // benchFields50 has 25 more, of which two are of variable length if asked for.
-func benchFields50(variable bool) []Field {
-	f := append(benchFields(false), []Field{
+func benchFields50(v6, variable bool) []Field {
+	f := append(benchFields(v6), []Field{
 		{ID: 56, Len: 6},
 		{ID: 80, Len: 6},
 		{ID: 256, Len: 2},
@@ -91,6 +91,14 @@ func benchFields50(variable bool) []Field {
 		f[2] = Field{ID: 82, Len: variableLength}
 		f[30] = Field{ID: 371, Len: variableLength}
 	}
+	return f
+}
+
+// benchFields25Variable is benchFields with two fields of variable length, the second of which has addresses behind it.
+func benchFields25Variable(v6 bool) []Field {
+	f := benchFields(v6)
+	f[23], f[24] = f[2], f[3]
+	f[2], f[15] = Field{ID: 82, Len: variableLength}, Field{ID: 371, Len: variableLength}
 	return f
 }
 
@@ -170,8 +178,12 @@ func BenchmarkDecode(b *testing.B) {
 	}{
 		{"fields=25/v4", benchFields(false)},
 		{"fields=25/v6", benchFields(true)},
-		{"fields=50/v4", benchFields50(false)},
-		{"fields=50/v4/variable=2", benchFields50(true)},
+		{"fields=25/v4/variable=2", benchFields25Variable(false)},
+		{"fields=25/v6/variable=2", benchFields25Variable(true)},
+		{"fields=50/v4", benchFields50(false, false)},
+		{"fields=50/v6", benchFields50(true, false)},
+		{"fields=50/v4/variable=2", benchFields50(false, true)},
+		{"fields=50/v6/variable=2", benchFields50(true, true)},
 	}
 	for _, c := range cases {
 		b.Run(c.name, func(b *testing.B) {
@@ -266,7 +278,7 @@ func (p *perField) decode(tb testing.TB, elements []*entities.InfoElement) (sum 
 
 // BenchmarkExtra appends the elements without a field of their own as JSON.
 func BenchmarkExtra(b *testing.B) {
-	setup, data := benchMessages(b, benchFields50(true))
+	setup, data := benchMessages(b, benchFields50(false, true))
 	s := newTestSession(b, Config{})
 	h := &extraHandler{}
 	if err := s.Decode(setup, 1, h); err != nil {
@@ -291,7 +303,7 @@ func BenchmarkLearn(b *testing.B) {
 	s := newTestSession(b, Config{})
 	msgs := [2][]byte{}
 	for i := range msgs {
-		f := benchFields50(true)
+		f := benchFields50(false, true)
 		f[0].Len -= uint16(i) // changed every time
 		msgs[i] = buildMessage(b, VersionIPFIX, 0, func(b *Builder) { b.Template(256, f...) })
 	}

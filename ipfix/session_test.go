@@ -128,7 +128,7 @@ func TestDomainsApart(t *testing.T) {
 }
 
 func TestNoAllocation(t *testing.T) {
-	for name, f := range map[string][]Field{"25": benchFields(false), "50": benchFields50(false), "variable": benchFields50(true)} {
+	for name, f := range map[string][]Field{"25": benchFields(false), "50": benchFields50(false, false), "variable": benchFields50(false, true), "v6": benchFields50(true, true)} {
 		setup, data := benchMessages(t, f)
 		s, h := newTestSession(t, Config{}), &countFlows{}
 		decode(t, s, setup, data)
