@@ -33,6 +33,7 @@ const (
 	idIngressVRF          = 234
 	idEgressVRF           = 235
 	idVRFName             = 236
+	idSelectionSequence   = 301
 	idSelector            = 302
 	idSelectorAlgorithm   = 304
 	idPacketInterval      = 305

@@ -35,6 +35,12 @@ type Sampling struct {
 	Told
 }
 
+// SelectionSequence is what an exporter said of the selectors that packets pass one behind the other (RFC 5476 section 6.5.1).
+type SelectionSequence struct {
+	Selectors []uint64 // ids, in order
+	Told
+}
+
 // Options holds the option tables of one device's observation domain. It belongs to the goroutine that decodes. The maps
 // hold what this domain was told; the methods also answer from domain 0, which RFC 7011 section 3.1 has for what
 // concerns the whole exporter.
@@ -43,10 +49,11 @@ type Options struct {
 	EgressVRFs  map[uint32]VRF       // by egressVRFID (235)
 	Interfaces  map[uint32]Interface // by ingressInterface (10), egressInterface (14)
 
-	Selectors map[uint64]Sampling // by selectorId (302)
-	Samplers  map[uint64]Sampling // by samplerId (48)
-	PerIf     map[uint32]Sampling // by ingressInterface (10), told without a selector or sampler
-	Default   Sampling            // told for the exporter or the domain as a whole
+	Selectors map[uint64]Sampling          // by selectorId (302)
+	Samplers  map[uint64]Sampling          // by samplerId (48)
+	Sequences map[uint64]SelectionSequence // by selectionSequenceId (301)
+	PerIf     map[uint32]Sampling          // by ingressInterface (10), told without a selector or sampler
+	Default   Sampling                     // told for the exporter or the domain as a whole
 
 	SystemInit    int64         // systemInitTimeMilliseconds (160), Unix nanoseconds, 0 when not told
 	Exporter      netip.Addr    // exporterIPv4Address (130), exporterIPv6Address (131)
@@ -117,7 +124,8 @@ func (o *Options) systemInit() int64 {
 
 // Len gives the number of entries in the tables.
 func (o *Options) Len() int {
-	return len(o.IngressVRFs) + len(o.EgressVRFs) + len(o.Interfaces) + len(o.Selectors) + len(o.Samplers) + len(o.PerIf)
+	return len(o.IngressVRFs) + len(o.EgressVRFs) + len(o.Interfaces) + len(o.Selectors) + len(o.Samplers) +
+		len(o.Sequences) + len(o.PerIf)
 }
 
 // Tables holds the option tables of a device by observation domain. Sessions of the device may share it; it belongs to the
@@ -192,7 +200,7 @@ func (t *Tables) Expire(now int64) {
 	before := now - int64(t.cfg.OptionsAge)
 	for _, o := range t.domains {
 		n := expire(o.IngressVRFs, before) + expire(o.EgressVRFs, before) + expire(o.Interfaces, before)
-		s := expire(o.Selectors, before) + expire(o.Samplers, before) + expire(o.PerIf, before)
+		s := expire(o.Selectors, before) + expire(o.Samplers, before) + expire(o.Sequences, before) + expire(o.PerIf, before)
 		if s > 0 {
 			o.changes++
 		}

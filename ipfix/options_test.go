@@ -138,6 +138,17 @@ func TestSampling(t *testing.T) {
 		{"another interface", [][]hexField{{u(10, 4, 5), u(34, 4, 30)}, {u(144, 4, 1), u(34, 4, 2000)}}, []hexField{u(10, 4, 6)}, 2000},
 		{"the only selector", [][]hexField{{u(302, 4, 1), u(309, 4, 1), u(310, 4, 256)}}, []hexField{u(1, 4, 1)}, 256},
 		{"two selectors, none named", [][]hexField{{u(302, 4, 1), u(309, 4, 1), u(310, 4, 256)}, {u(302, 4, 2), u(309, 4, 1), u(310, 4, 9)}}, []hexField{u(1, 4, 1)}, 0},
+		{"selection sequence: one selector behind the other", [][]hexField{
+			{u(302, 4, 1), u(309, 4, 1), u(310, 4, 256)}, {u(302, 4, 2), u(305, 4, 1), u(306, 4, 9)},
+			{u(301, 8, 7), u(302, 4, 1), u(302, 4, 2)}, {u(301, 8, 8), u(302, 4, 1)},
+		}, []hexField{u(301, 8, 7)}, 2560},
+		{"selection sequence with a selector that was not told", [][]hexField{
+			{u(302, 4, 1), u(309, 4, 1), u(310, 4, 256)}, {u(301, 8, 7), u(302, 4, 1), u(302, 4, 2)},
+		}, []hexField{u(301, 8, 7)}, 0},
+		{"selection sequence that changes", [][]hexField{
+			{u(302, 4, 1), u(309, 4, 1), u(310, 4, 256)}, {u(302, 4, 2), u(305, 4, 1), u(306, 4, 9)},
+			{u(301, 8, 7), u(302, 4, 1), u(302, 4, 2)}, {u(301, 8, 7), u(302, 4, 2)},
+		}, []hexField{u(301, 8, 7)}, 10},
 		{"newer replaces older", [][]hexField{{u(302, 4, 1), u(309, 4, 1), u(310, 4, 256)}, {u(302, 4, 1), u(309, 4, 1), u(310, 4, 9)}}, []hexField{u(302, 4, 1)}, 9},
 	}
 	for _, c := range cases {
@@ -212,6 +223,7 @@ func TestOptionsChangesAreCounted(t *testing.T) {
 		"address":             {u(149, 4, 12), a(130, "192.0.2.1")},
 		"timeouts":            {u(149, 4, 12), u(36, 2, 60), u(37, 2, 15)},
 		"sampling of all":     {u(149, 4, 12), u(34, 4, 100)},
+		"selection sequence":  {u(301, 8, 12), u(302, 4, 1), u(302, 4, 2)},
 		"sampler":             {u(149, 4, 12), u(48, 1, 3), u(50, 4, 100)},
 		"interface":           {u(10, 4, 12), text(82, 16, "Gi0/9")},
 	} {

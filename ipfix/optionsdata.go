@@ -2,6 +2,7 @@ package ipfix
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -29,7 +30,12 @@ type optionsRecord struct {
 	selectorName            []byte
 	exporter                netip.Addr
 	sampling                samplingParams
+	selectors               [maxSelectors]uint64 // in order
+	numSelectors            int
 }
+
+// maxSelectors bounds the selectors of a selection sequence that are kept.
+const maxSelectors = 8
 
 // readOptions reads a measured options record. Of an element that occurs twice, as the scope and again as an option, the
 // first occurrence counts.
@@ -114,7 +120,15 @@ func (o *optionsRecord) readNumber(id uint16, v []byte) {
 		o.active = n
 	case idIdleTimeout:
 		o.idle = n
+	case idSelectionSequence:
+		if !o.sampling.hasSequence {
+			o.sampling.sequence, o.sampling.hasSequence = n, true
+		}
 	case idSelector:
+		if o.numSelectors < maxSelectors {
+			o.selectors[o.numSelectors] = n
+			o.numSelectors++
+		}
 		if !o.sampling.hasSelector {
 			o.sampling.selector, o.sampling.hasSelector = n, true
 		}
@@ -210,6 +224,9 @@ func (o *Options) applyVRFs(r *optionsRecord, told Told) {
 // applySampling takes what a record says of sampling: for a selector, for a sampler, for an interface, or for all.
 func (o *Options) applySampling(r *optionsRecord, told Told) {
 	p := &r.sampling
+	if p.hasSequence && r.numSelectors > 0 {
+		o.applySequence(p.sequence, r.selectors[:r.numSelectors], told)
+	}
 	if p.has == 0 {
 		return
 	}
@@ -239,6 +256,19 @@ func (o *Options) applySampling(r *optionsRecord, told Told) {
 			o.tables.Changed++
 		}
 	}
+}
+
+// applySequence takes what a record says of a selection sequence.
+func (o *Options) applySequence(id uint64, selectors []uint64, told Told) {
+	o.changes++
+	update(o, &o.Sequences, id, func(v *SelectionSequence) bool {
+		v.Told = told
+		if slices.Equal(v.Selectors, selectors) {
+			return false
+		}
+		v.Selectors = slices.Clone(selectors)
+		return true
+	})
 }
 
 // update changes an entry of a table, or makes one if there is room. Set reports whether it says something else than before.

@@ -197,7 +197,7 @@ func (p *plan) add(t *Template, c *candidate, arg uint8, late bool) bool {
 		arg = r.slot - slotSamplingBase
 	}
 	p.labels = p.labels || r.op == opLabel
-	if r.op != opSelector && r.op != opSampler { // their number has no field in the Flow
+	if r.op != opSelector && r.op != opSampler && r.op != opSequence { // their number has no field in the Flow
 		p.used[c.field/64] |= 1 << (c.field % 64)
 	}
 	if late || at.len == variableLength {

@@ -58,6 +58,7 @@ const (
 	opSampling // parameters of sampling; which one is in the op's arg
 	opSelector
 	opSampler
+	opSequence
 
 	opSrc4
 	opDst4
@@ -95,7 +96,8 @@ const (
 	slotSamplingBase = 66 // one for each of samplingElements
 	slotSelector     = slotSamplingBase + len(samplingElements)
 	slotSampler      = slotSelector + 1
-	numSlots         = slotSampler + 1
+	slotSequence     = slotSampler + 1
+	numSlots         = slotSequence + 1
 )
 
 // samplingElements are the elements that a sampling rate is computed from, in the order of samplingParams.
@@ -249,6 +251,7 @@ var flowRules = []rule{
 	intRule(352, 3, FieldBytes, opBytes),
 	{id: 496, slot: slotSegments, rank: 1, op: opSegmentList, shape: shapeAny},
 	{id: 497, slot: slotSegments, op: opSegments, shape: shapeMultiple, len: 16},
+	intRule(idSelectionSequence, 0, FieldSamplingRate, opSequence).at(slotSequence),
 	intRule(idSelector, 0, FieldSamplingRate, opSelector).at(slotSelector),
 	intRule(idSamplerID, 0, FieldSamplingRate, opSampler).at(slotSampler),
 }

@@ -189,6 +189,8 @@ func execute(f *Flow, ops []op, window []byte, x *scratch) {
 			x.sampling.selector, x.sampling.hasSelector = n, true
 		case opSampler:
 			x.sampling.sampler, x.sampling.hasSampler = n, true
+		case opSequence:
+			x.sampling.sequence, x.sampling.hasSequence = n, true
 		case opSrc4:
 			f.Src = netip.AddrFrom4([4]byte(o.value(window)))
 		case opDst4:

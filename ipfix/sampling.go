@@ -8,8 +8,8 @@ type samplingParams struct {
 	value [len(samplingElements)]uint64 // in the order of samplingElements
 	prob  float64                       // samplingProbability
 
-	selector, sampler       uint64 // selectorId, samplerId
-	hasSelector, hasSampler bool
+	selector, sampler, sequence          uint64 // selectorId, samplerId, selectionSequenceId
+	hasSelector, hasSampler, hasSequence bool
 }
 
 // Indices of samplingElements.
@@ -45,7 +45,9 @@ func (s *samplingParams) get(i int) uint64 {
 }
 
 // clear forgets all parameters. Values stay: has says what counts.
-func (s *samplingParams) clear() { s.has, s.hasSelector, s.hasSampler = 0, false, false }
+func (s *samplingParams) clear() {
+	s.has, s.hasSelector, s.hasSampler, s.hasSequence = 0, false, false, false
+}
 
 // rate computes one out of how many packets is selected, 0 when the parameters do not say. The algorithm, where
 // given, decides which of them count.
@@ -125,9 +127,9 @@ type rateCache struct {
 
 // samplerKey is what a record says of who sampled it.
 type samplerKey struct {
-	selector, sampler       uint64
-	hasSelector, hasSampler bool
-	inIf                    uint32 // 0 unless interfaces have rates of their own
+	selector, sampler, sequence          uint64
+	hasSelector, hasSampler, hasSequence bool
+	inIf                                 uint32 // 0 unless interfaces have rates of their own
 }
 
 // rateOf gives the sampling rate of a record: what it says itself, else what options data said of its selector or
@@ -136,12 +138,15 @@ func (o *Options) rateOf(p *samplingParams, inIf uint32, cache *rateCache) uint3
 	if r := p.rate(); r > 0 {
 		return r
 	}
-	key := samplerKey{hasSelector: p.hasSelector, hasSampler: p.hasSampler}
+	key := samplerKey{hasSelector: p.hasSelector, hasSampler: p.hasSampler, hasSequence: p.hasSequence}
 	if p.hasSelector {
 		key.selector = p.selector
 	}
 	if p.hasSampler {
 		key.sampler = p.sampler
+	}
+	if p.hasSequence {
+		key.sequence = p.sequence
 	}
 	changes := o.changes
 	for t := o; t != nil; t = t.general {
@@ -179,10 +184,15 @@ func (o *Options) ownRate(k *samplerKey) uint32 {
 			return r
 		}
 	}
+	if k.hasSequence {
+		if r := o.sequenceRate(k.sequence); r > 0 {
+			return r
+		}
+	}
 	if r := o.PerIf[k.inIf].Rate; r > 0 {
 		return r
 	}
-	if o.Default.Rate > 0 || k.hasSelector || k.hasSampler || len(o.Selectors)+len(o.Samplers) != 1 {
+	if o.Default.Rate > 0 || k.hasSelector || k.hasSampler || k.hasSequence || len(o.Selectors)+len(o.Samplers) != 1 {
 		return o.Default.Rate
 	}
 	for _, s := range o.Selectors {
@@ -192,4 +202,18 @@ func (o *Options) ownRate(k *samplerKey) uint32 {
 		return s.Rate
 	}
 	return 0
+}
+
+// sequenceRate is the product of the rates of a selection sequence's selectors, which select one behind the other; 0 when one is
+// not known.
+func (o *Options) sequenceRate(id uint64) uint32 {
+	rate := 1.0
+	selectors := o.Sequences[id].Selectors
+	for _, s := range selectors {
+		rate *= float64(o.Selectors[s].Rate)
+	}
+	if len(selectors) == 0 {
+		return 0
+	}
+	return clampRate(rate)
 }

@@ -179,6 +179,7 @@ func (t *Tables) AppendState(dst []byte) []byte {
 		saveMap(w, o.Selectors, (*stateWriter).sampling)
 		saveMap(w, o.Samplers, (*stateWriter).sampling)
 		saveMap(w, o.PerIf, (*stateWriter).sampling)
+		saveMap(w, o.Sequences, (*stateWriter).selection)
 		w.sampling(&o.Default)
 		w.int(o.SystemInit)
 		w.octets(o.Exporter.AsSlice())
@@ -213,6 +214,7 @@ func (t *Tables) restore(payload []byte) error {
 		restoreMap(r, o, &o.Selectors, (*stateReader).sampling)
 		restoreMap(r, o, &o.Samplers, (*stateReader).sampling)
 		restoreMap(r, o, &o.PerIf, (*stateReader).sampling)
+		restoreMap(r, o, &o.Sequences, (*stateReader).selection)
 		def, init, exporter := r.sampling(), r.int(), r.octets()
 		active, idle, about := r.int(), r.int(), r.told()
 		if o.Default.Updated < def.Updated {

@@ -15,6 +15,7 @@ func stateSessionOf(tb testing.TB) *Session {
 		optionsMessage(tb, VersionIPFIX, 7, 1, []hexField{u(234, 4, 2), text(236, 8, "A2"), u(235, 4, 3), u(90, 8, 9)}),
 		optionsMessage(tb, VersionIPFIX, 0, 1, []hexField{u(10, 4, 5), text(82, 8, "et0"), u(34, 4, 10)}),
 		optionsMessage(tb, VersionIPFIX, 0, 1, []hexField{u(302, 4, 5), u(309, 4, 1), u(310, 4, 100), vary(335, 's')}),
+		optionsMessage(tb, VersionIPFIX, 0, 1, []hexField{u(301, 8, 6), u(302, 4, 5), u(302, 4, 9)}),
 		optionsMessage(tb, VersionNetFlow9, 3, 1, []hexField{u(1, 4, 0), u(48, 1, 5), u(50, 4, 1)}),
 		optionsMessage(tb, VersionIPFIX, 7, 1, []hexField{u(149, 4, 7), u(160, 8, 1_600_000_000_000), u(34, 4, 7), u(36, 2, 60), u(37, 2, 5), a(131, "2001:db8::1")}),
 		one(tb, VersionIPFIX, u(1, 4, 1), vary(371, 'x')),

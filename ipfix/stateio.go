@@ -61,6 +61,14 @@ func (w *stateWriter) sampling(v *Sampling) {
 	w.told(&v.Told)
 }
 
+func (w *stateWriter) selection(v *SelectionSequence) {
+	w.uint(uint64(len(v.Selectors)))
+	for _, s := range v.Selectors {
+		w.uint(s)
+	}
+	w.told(&v.Told)
+}
+
 func (w *stateWriter) sequence(q *sequence) {
 	w.bool(q.sure)
 	w.uint(uint64(q.next))
@@ -154,6 +162,20 @@ func (r *stateReader) sampling() Sampling {
 		Rate: uint32(r.uint(math.MaxUint32)), Algorithm: uint16(r.uint(math.MaxUint16)),
 		Name: r.text(), Told: r.told(),
 	}
+}
+
+func (r *stateReader) selection() SelectionSequence {
+	n := r.count()
+	if n > maxSelectors {
+		r.fail()
+		return SelectionSequence{}
+	}
+	v := SelectionSequence{Selectors: make([]uint64, n)}
+	for i := range v.Selectors {
+		v.Selectors[i] = r.uint(math.MaxUint64)
+	}
+	v.Told = r.told()
+	return v
 }
 
 func (r *stateReader) sequence() sequence {
