@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -196,14 +197,32 @@ func readEvents(t *testing.T, brokers []string, n int) []event {
 }
 
 func TestEventsThroughKafka(t *testing.T) {
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cluster.Close()
+	t.Run("kfake", func(t *testing.T) {
+		cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cluster.Close()
+		testEventsThrough(t, cluster.ListenAddrs())
+	})
+	t.Run("real", func(t *testing.T) {
+		addr := os.Getenv("TELCOL_TEST_KAFKA")
+		if addr == "" && os.Getenv("TELCOL_REQUIRE_KAFKA") == "1" {
+			t.Fatal("TELCOL_TEST_KAFKA is not set and TELCOL_REQUIRE_KAFKA=1 wants it (deploy/kafka-rig/rig.sh run go test ...)")
+		} else if addr == "" {
+			t.Skip("TELCOL_TEST_KAFKA is not set (deploy/kafka-rig/rig.sh run go test ...)")
+		}
+		testEventsThrough(t, strings.Split(addr, ","))
+	})
+}
+
+// testEventsThrough plays three devices and reads their events back.
+func testEventsThrough(t *testing.T, brokers []string) {
+	topic := fmt.Sprintf("telcol.bmp.%d", time.Now().UnixNano())
 	r := startTest(t, func(cfg *Config) {
-		cfg.Sink, cfg.Kafka.Brokers, cfg.BMP.Events = SinkKafka, cluster.ListenAddrs(), EventsAll
+		cfg.Sink, cfg.Kafka.Brokers, cfg.BMP.Events = SinkKafka, brokers, EventsAll
 		cfg.Kafka.Partitions, cfg.Kafka.Replication = 3, 1
+		cfg.Kafka.TopicBMP, cfg.Kafka.TopicFlow = topic, topic+".flow"
 	})
 	devices := []string{"127.0.0.5", "127.0.0.6", "127.0.0.7"}
 	for _, d := range devices {
@@ -214,7 +233,7 @@ func TestEventsThroughKafka(t *testing.T) {
 	want := len(someEvents) * len(devices)
 	waitFor(t, "all events", func() bool { return told(r.metrics(t)) == float64(want) })
 	r.stop(t)
-	recs := readTopic(t, cluster.ListenAddrs(), "telcol.bmp", want)
+	recs := readTopic(t, brokers, topic, want)
 	of := make(map[string][]string)
 	for _, rec := range recs {
 		of[string(rec.Key)] = append(of[string(rec.Key)], string(rec.Value))

@@ -179,8 +179,8 @@ func theirs(t *testing.T, dir, capture string) (out []row) {
 		if r["event_type"] != "log" || r["bmp_msg_type"] == "internal" {
 			continue
 		}
-		// FRR writes this path of its Loc-RIB with numbers of two octets, though BMP promises four; read as such it is empty.
-		if capture == "205" && r["log_type"] == "update" && r["ip_prefix"] == "192.0.2.19/32" && r["bmp_rib_type"] == "Loc-Rib" {
+		// FRR writes this path of its own with numbers of two octets, though BMP promises four; read as such it is empty.
+		if capture == "205" && r["log_type"] == "update" && r["ip_prefix"] == "192.0.2.19/32" && r["peer_ip"] == "0.0.0.0" {
 			if path, _ := r["as_path"].([]any); len(path) == 0 {
 				r["as_path"] = []any{"65000"}
 			}
