@@ -2,8 +2,8 @@ package record
 
 import (
 	"bytes"
-	"encoding/binary"
 	"math/bits"
+	"unsafe"
 
 	"github.com/telcol/telcol/correlate/rib"
 )
@@ -12,104 +12,106 @@ import (
 // has favourites.
 const DefaultRouteCache = 32768
 
-// A cached text lies in a slot of fixed size, so that its address follows from the id alone and the processor can fetch
-// it before it knows whether it is the right one: what costs is to wait for memory, not to copy. Longer texts (paths or
+// What costs in the encoding of a route is to wait for memory, not to write text. A cached set of attributes is therefore as small as
+// can be: the texts of its values alone, usually 100 octets. The names between them come from a table that is always at hand. An
+// entry's place follows from the attribute id, so that it can be fetched before it is known to be the right one. Longer texts (paths or
 // communities by the dozen) are rendered each time.
 const (
-	slotSize   = 768
-	textOffset = 32 // the places of the field names come first, two octets each
-	maxText    = slotSize - textOffset
-	maxNames   = textOffset / 2 // renderAttrs writes at most 11
-	lineSize   = 64
-	touchLines = 7 // usual texts have 250 to 400 octets
+	maxText    = 255
+	copyUnit   = 32 // values are copied by so much at a time, and over their ends
+	entryLines = 5  // of 64 octets; an odd number spreads entries over all sets of the processor's caches
 )
 
-// routeCache is a direct-mapped cache of encoded path attributes, for both sides of the flow: only the first three
-// letters of the field names differ, and those are put in after copying.
+// attrEntry is one set of path attributes, encoded.
+type attrEntry struct {
+	attrs *rib.Attrs // whose text it is; nil in an entry without one
+	n     uint8      // of parts
+	size  uint8      // of the text
+	parts [numAttrKeys]attrPart
+	text  [maxText + 1 + copyUnit]byte // the values of all parts, one behind the other
+}
+
+// attrPart is a field: the index of its key, and how long its value is.
+type attrPart struct{ key, size uint8 }
+
+var _ = [1]struct{}{}[unsafe.Sizeof(attrEntry{})-64*entryLines] // does not compile when they differ
+
+// routeCache is a direct-mapped cache of encoded path attributes, for both sides of the flow: only the field names differ.
 //
 // An entry is found by attribute id, which is dense, and trusted by pointer: attributes do not change, and as the
 // entry keeps its attributes alive no others can come to lie at the same address. The price is that up to one
-// attribute set per entry outlives its last route. The default cache takes 25 MiB once all of it has been used; what was
+// attribute set per entry outlives its last route. The default cache takes 10 MiB once all of it has been used; what was
 // never used takes none.
-type routeCache struct {
-	attrs []*rib.Attrs // a power of two of them, or none
-	sizes []entrySize
-	texts []byte // slots
-}
-
-// entrySize says how much of a slot is used.
-type entrySize struct{ text, names uint16 }
+type routeCache []attrEntry // a power of two of them, or none
 
 func newRouteCache(entries int) routeCache {
 	if entries < 1 {
-		return routeCache{}
+		return nil
 	}
-	n := 1 << bits.Len(uint(entries-1))
-	return routeCache{
-		attrs: make([]*rib.Attrs, n),
-		sizes: make([]entrySize, n),
-		texts: make([]byte, n*slotSize),
+	return make(routeCache, 1<<bits.Len(uint(entries-1)))
+}
+
+// entry returns the only place where attributes of that id may be. The cache is not empty.
+func (c routeCache) entry(id rib.AttrID) *attrEntry { return &c[int(id)&(len(c)-1)] }
+
+// fetch asks the memory for an entry. Done early for both routes of a flow, it lets the memory answer all at once and
+// while the flow itself is written.
+func (c routeCache) fetch(id rib.AttrID) {
+	if len(c) > 0 {
+		prefetch3(unsafe.Pointer(c.entry(id)))
 	}
 }
 
-// slot returns the only place where attributes of that id may be.
-func (c *routeCache) slot(id rib.AttrID) (i int, slot []byte) {
-	i = int(id) & (len(c.attrs) - 1)
-	return i, c.texts[i*slotSize : (i+1)*slotSize]
-}
-
-// touch reads the lines of an entry. Done early for both routes of a flow, it lets the memory answer all at once and
-// while the flow itself is written. The result means nothing.
-func (c *routeCache) touch(id rib.AttrID) (sum byte) {
-	if len(c.attrs) == 0 {
-		return 0
-	}
-	_, slot := c.slot(id)
-	for i := range touchLines {
-		sum ^= slot[i*lineSize]
-	}
-	return sum
-}
-
-// append writes the text of an entry with the names of a side.
-func (c *routeCache) append(dst []byte, m *rib.Match, side [3]byte) (out []byte, ok bool) {
-	if len(c.attrs) == 0 {
+// append writes the fields of an entry with the names of a side.
+func (c routeCache) append(dst []byte, m *rib.Match, keys *attrKeys) (out []byte, ok bool) {
+	if len(c) == 0 {
 		return dst, false
 	}
-	i, slot := c.slot(m.Attr)
-	if c.attrs[i] != m.Attrs {
+	e := c.entry(m.Attr)
+	if e.attrs != m.Attrs {
 		return dst, false
 	}
-	at, size := len(dst), c.sizes[i]
-	dst = append(dst, slot[textOffset:textOffset+int(size.text)]...)
-	text := dst[at:]
-	for j := range int(size.names) {
-		place := binary.LittleEndian.Uint16(slot[2*j:])
-		copy(text[place:], side[:])
+	parts := e.parts[:min(int(e.n), len(e.parts))]
+	b, n := room(dst, int(e.size)+len(parts)*maxKey+copyUnit)
+	from := 0
+	for _, p := range parts {
+		n = keys[p.key].put(b, n)
+		size := int(p.size)
+		for at := 0; at < size; at += copyUnit {
+			*(*[copyUnit]byte)(b[n+at:]) = *(*[copyUnit]byte)(e.text[from+at:])
+		}
+		n += size
+		from += size
 	}
-	return dst, true
+	return b[:n], true
 }
 
-// store makes text, whose field names begin with side, the text of the attributes.
-func (c *routeCache) store(m *rib.Match, text []byte, side [3]byte) {
-	if len(c.attrs) == 0 || len(text) > maxText {
+// store keeps the text of attributes as it was written with the names of a side, if it fits.
+func (c routeCache) store(m *rib.Match, text []byte, keys *attrKeys) {
+	if len(c) == 0 {
 		return
 	}
-	i, slot := c.slot(m.Attr)
-	c.attrs[i] = nil
-	name := [...]byte{'"', side[0], side[1], side[2], '_'} // values are numbers, addresses and texts of ours: none begins so
-	names := 0
-	for at := 0; ; names++ {
-		next := bytes.Index(text[at:], name[:])
-		if next < 0 {
-			break
-		}
-		if names == maxNames {
+	e := c.entry(m.Attr)
+	e.attrs, e.n, e.size = nil, 0, 0
+	stem := text[:min(stemSize, len(text))]
+	for len(text) > 0 {
+		i := keys.at(text)
+		if i < 0 || int(e.n) == len(e.parts) {
 			return
 		}
-		at += next + 1
-		binary.LittleEndian.PutUint16(slot[2*names:], uint16(at))
+		text = text[keys[i].size:]
+		size := bytes.Index(text, stem)
+		if size < 0 {
+			size = len(text)
+		}
+		if size > maxText-int(e.size) {
+			return
+		}
+		e.parts[e.n] = attrPart{key: uint8(i), size: uint8(size)}
+		copy(e.text[e.size:], text[:size])
+		e.n++
+		e.size += uint8(size)
+		text = text[size:]
 	}
-	copy(slot[textOffset:], text)
-	c.attrs[i], c.sizes[i] = m.Attrs, entrySize{text: uint16(len(text)), names: uint16(names)}
+	e.attrs = m.Attrs
 }

@@ -27,7 +27,6 @@ type Encoder struct {
 	interfaces fragments[interfaceKey]
 	vrfs       fragments[vrfKey]
 	routes     routeCache
-	touched    byte // by routes.touch; only written, so that the reads stay
 	src, dst   side
 }
 
@@ -42,7 +41,7 @@ func WithExtra() Option { return func(e *Encoder) { e.extra = true } }
 func WithRenormalize() Option { return func(e *Encoder) { e.renormalize = true } }
 
 // WithRouteCache sets how many sets of path attributes are kept in their encoded form. It is rounded up to a power of
-// two; the default is DefaultRouteCache, and below 1 there is no cache. An entry takes about 800 octets.
+// two; the default is DefaultRouteCache, and below 1 there is no cache. An entry takes 320 octets.
 func WithRouteCache(entries int) Option { return func(e *Encoder) { e.cacheEntries = entries } }
 
 // NewEncoder returns an encoder for the records of a worker's slot.
@@ -54,7 +53,7 @@ func NewEncoder(slot int, opts ...Option) *Encoder {
 		opt(e)
 	}
 	e.routes = newRouteCache(e.cacheEntries)
-	e.src, e.dst = newSide("src", &e.routes), newSide("dst", &e.routes)
+	e.src, e.dst = newSide("src_", e.routes), newSide("dst_", e.routes)
 	return e
 }
 
@@ -62,7 +61,8 @@ func NewEncoder(slot int, opts ...Option) *Encoder {
 // its names and the attributes of its routes. It allocates only to grow dst or to fill its caches.
 func (e *Encoder) AppendJSON(dst []byte, r *correlate.Record) []byte {
 	f := r.Flow
-	e.touched = e.routes.touch(r.Src.Match.Attr) ^ e.routes.touch(r.Dst.Match.Attr)
+	e.routes.fetch(r.Src.Match.Attr)
+	e.routes.fetch(r.Dst.Match.Attr)
 	dst = e.appendIdentity(dst, r)
 	dst = e.appendTimes(dst, f)
 	dst = appendTuple(dst, f)

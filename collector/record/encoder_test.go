@@ -181,36 +181,46 @@ func TestCacheIsNotFooledByReusedIDs(t *testing.T) {
 func TestRouteCacheBounds(t *testing.T) {
 	for _, tc := range []struct{ ask, want int }{{-1, 0}, {0, 0}, {1, 1}, {2, 2}, {3, 4}, {8192, 8192}, {8193, 16384}} {
 		c := newRouteCache(tc.ask)
-		if got := len(c.attrs); got != tc.want {
+		if got := len(c); got != tc.want {
 			t.Errorf("%d entries asked: got %d, want %d", tc.ask, got, tc.want)
 		}
 	}
-	text := func(n int) []byte { return append([]byte(`,"src_as":`), make([]byte, n-10)...) }
+	text := func(name, value string, n int) []byte {
+		return []byte(strings.Repeat(`,"src_`+name+`":`+value, n))
+	}
+	src, dst := newSide("src_", nil), newSide("dst_", nil)
 	for _, tc := range []struct {
 		name string
 		text []byte
 		kept bool
 	}{
-		{"longest", text(maxText), true},
-		{"too long", text(maxText + 1), false},
-		{"most names", bytes.Repeat([]byte(`"src_"`), maxNames), true},
-		{"too many names", bytes.Repeat([]byte(`"src_"`), maxNames+1), false},
+		{"nothing", nil, true},
+		{"longest", text("as", strings.Repeat("7", maxText), 1), true},
+		{"too long", text("as", strings.Repeat("7", maxText+1), 1), false},
+		{"longest in two", append(text("as", "1", 1), text("med", strings.Repeat("7", maxText-1), 1)...), true},
+		{"too long in two", append(text("as", "1", 1), text("med", strings.Repeat("7", maxText), 1)...), false},
+		{"most names", text("as_path", "[1]", numAttrKeys), true},
+		{"too many names", text("as_path", "[1]", numAttrKeys+1), false},
+		{"unknown name", text("as_pats", "[1]", 1), false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c := newRouteCache(4)
 			m := &rib.Match{Attr: 77, Attrs: &rib.Attrs{}}
-			c.store(m, tc.text, [3]byte{'s', 'r', 'c'})
-			for _, side := range []string{"dst", "src"} {
-				got, ok := c.append(nil, m, [3]byte([]byte(side)))
+			c.store(&rib.Match{Attr: 77, Attrs: &rib.Attrs{MED: 2}}, text("med", "2", 1), &src.attrs)
+			c.store(m, tc.text, &src.attrs)
+			for name, keys := range map[string]*attrKeys{"src_": &src.attrs, "dst_": &dst.attrs} {
+				got, ok := c.append(nil, m, keys)
 				if ok != tc.kept {
 					t.Fatalf("kept %v, want %v", ok, tc.kept)
 				}
-				if want := bytes.ReplaceAll(tc.text, []byte("src"), []byte(side)); ok && !bytes.Equal(got, want) {
+				if want := bytes.ReplaceAll(tc.text, []byte("src_"), []byte(name)); ok && !bytes.Equal(got, want) {
 					t.Errorf("got %q, want %q", got, want)
 				}
 			}
-			if _, ok := c.append(nil, &rib.Match{Attr: 77, Attrs: &rib.Attrs{MED: 1}}, [3]byte{}); ok {
-				t.Error("other attributes of that id have the text")
+			for _, a := range []rib.Attrs{{MED: 1}, {MED: 2}} {
+				if _, ok := c.append(nil, &rib.Match{Attr: 77, Attrs: &a}, &src.attrs); ok {
+					t.Error("other attributes of that id have the text")
+				}
 			}
 		})
 	}

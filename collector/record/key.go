@@ -1,6 +1,7 @@
 package record
 
 import (
+	"bytes"
 	"encoding/binary"
 	"slices"
 )
@@ -47,12 +48,23 @@ func (k *key) open(dst []byte) (b []byte, n int) {
 		dst = slices.Grow(dst, fieldRoom)
 	}
 	b = dst[:n+fieldRoom]
+	return b, k.put(b, n)
+}
+
+// put writes the key at b[n:], where there is room for maxKey octets, and returns its end.
+func (k *key) put(b []byte, n int) int {
 	to := b[n : n+maxKey]
 	binary.LittleEndian.PutUint64(to, k.words[0])
 	binary.LittleEndian.PutUint64(to[8:], k.words[1])
 	binary.LittleEndian.PutUint64(to[16:], k.words[2])
 	binary.LittleEndian.PutUint64(to[24:], k.words[3])
-	return b, n + k.size
+	return n + k.size
+}
+
+// begins reports whether text begins with the key.
+func (k *key) begins(text []byte) bool {
+	var b [maxKey]byte
+	return bytes.HasPrefix(text, b[:k.put(b[:], 0)])
 }
 
 // append writes the key alone, for values of any length.
