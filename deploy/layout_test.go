@@ -16,17 +16,18 @@ const module = "github.com/telcol/telcol"
 // mayImport is the picture of ARCHITECTURE.md. The longest folder that holds a package decides for it; a package may always
 // import its own folder, and the values are folders too. Tests may import what they like.
 var mayImport = map[string][]string{
-	"cmd":              {"collector", "correlate", "ipfix", "bmp", "steering"},
-	"collector":        {"correlate", "ipfix", "bmp", "steering"},
-	"collector/intake": nil,
-	"collector/sink":   nil,
-	"collector/record": {"correlate", "ipfix", "bmp"},
-	"correlate":        {"ipfix", "bmp"},
-	"correlate/rib":    nil,
-	"ipfix":            nil,
-	"bmp":              nil,
-	"steering":         nil,
-	"deploy":           nil,
+	"cmd":                {"collector", "correlate", "ipfix", "bmp", "steering"},
+	"collector":          {"correlate", "ipfix", "bmp", "steering"},
+	"collector/intake":   nil,
+	"collector/sink":     {"collector/internal"},
+	"collector/record":   {"correlate", "ipfix", "bmp", "collector/internal"},
+	"collector/internal": nil,
+	"correlate":          {"ipfix", "bmp"},
+	"correlate/rib":      nil,
+	"ipfix":              nil,
+	"bmp":                nil,
+	"steering":           nil,
+	"deploy":             nil,
 }
 
 type listedPackage struct {

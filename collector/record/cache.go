@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"unsafe"
 
+	"github.com/telcol/telcol/collector/internal/prefetch"
 	"github.com/telcol/telcol/correlate/rib"
 )
 
@@ -19,7 +20,8 @@ const DefaultRouteCache = 32768
 const (
 	maxText    = 255
 	copyUnit   = 32 // values are copied by so much at a time, and over their ends
-	entryLines = 5  // of 64 octets; an odd number spreads entries over all sets of the processor's caches
+	fetchLines = 3  // of an entry, which hold usual texts
+	entryLines = 5  // an odd number spreads entries over all sets of the processor's caches
 )
 
 // attrEntry is one set of path attributes, encoded.
@@ -34,7 +36,7 @@ type attrEntry struct {
 // attrPart is a field: the index of its key, and how long its value is.
 type attrPart struct{ key, size uint8 }
 
-var _ = [1]struct{}{}[unsafe.Sizeof(attrEntry{})-64*entryLines] // does not compile when they differ
+var _ = [1]struct{}{}[unsafe.Sizeof(attrEntry{})-prefetch.LineSize*entryLines] // does not compile when they differ
 
 // routeCache is a direct-mapped cache of encoded path attributes, for both sides of the flow: only the field names differ.
 //
@@ -58,7 +60,7 @@ func (c routeCache) entry(id rib.AttrID) *attrEntry { return &c[int(id)&(len(c)-
 // while the flow itself is written.
 func (c routeCache) fetch(id rib.AttrID) {
 	if len(c) > 0 {
-		prefetch3(unsafe.Pointer(c.entry(id)))
+		prefetch.Lines(unsafe.Pointer(c.entry(id)), fetchLines)
 	}
 }
 

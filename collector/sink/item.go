@@ -6,6 +6,8 @@ import (
 	"unsafe"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/telcol/telcol/collector/internal/prefetch"
 )
 
 // Item is one record on its way, with the memory that it needs. It belongs to the caller between Get and Send, to the sink before
@@ -66,8 +68,24 @@ func (f *freeList) get() *Item {
 	f.n--
 	f.idle = min(f.idle, f.n)
 	f.bytes -= it.cost
+	f.fetch()
 	return it
 }
+
+// fetch asks for the memory of the items that come next: the value of the first, which will be written, and the item behind it, which
+// says where its value is. They were last used thousands of records ago.
+func (f *freeList) fetch() {
+	next := f.head
+	if next == nil {
+		return
+	}
+	prefetch.Lines(unsafe.Pointer(unsafe.SliceData(next.Value)), min(cap(next.Value), f.mean())/prefetch.LineSize+1)
+	if next.next != nil {
+		prefetch.Lines(unsafe.Pointer(next.next), itemLines)
+	}
+}
+
+const itemLines = int(unsafe.Sizeof(Item{})+prefetch.LineSize-1) / prefetch.LineSize
 
 func (f *freeList) put(it *Item) {
 	if cap(it.Value) > keepCapacity || cap(it.Key) > keepCapacity || f.bytes+it.cost > keepFree {
@@ -83,7 +101,9 @@ func (f *freeList) put(it *Item) {
 func (f *freeList) saw(value int) { f.value += value - f.value/16 }
 
 // fresh is how long the value of a new item should be: most of the last ones would have fit without growing.
-func (f *freeList) fresh() int { return f.value / 16 * 5 / 4 }
+func (f *freeList) fresh() int { return f.mean() * 5 / 4 }
+
+func (f *freeList) mean() int { return f.value / 16 }
 
 // trim gives the items to the garbage collector that were not needed since the last call.
 func (f *freeList) trim() {
