@@ -7,7 +7,7 @@ import (
 
 // entry is one route: a path of a prefix, told by a source. It holds no pointers.
 type entry struct {
-	meta   uint64 // path id flag (1 bit), microseconds since 1970 (55 bits), prefix length (8 bits)
+	meta   uint64 // flags (3 bits), microseconds since 1970 (53 bits, until 2255), prefix length (8 bits)
 	attr   AttrID
 	next   uint32 // next entry of the same prefix, or none
 	origin uint32 // index in RIB.feeds (24 bits), hash of the next hop (8 bits)
@@ -16,7 +16,10 @@ type entry struct {
 
 const (
 	metaPathID = 1 << 63
-	metaMicros = 1<<55 - 1
+	metaDumped = 1 << 62 // told in a dump, see RIB.since
+	metaEver   = 1 << 61 // told in the first dump of its source
+	metaFlags  = metaPathID | metaDumped | metaEver
+	metaMicros = 1<<53 - 1
 	entrySize  = 24
 	maxFeeds   = 1 << 24
 	firstChunk = 8 // entries in a new table, which doubles until it has a whole chunk

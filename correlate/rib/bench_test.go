@@ -208,6 +208,16 @@ func BenchmarkLookup(b *testing.B) {
 							}
 						})
 					})
+					b.Run(fmt.Sprintf("as-of/routes=%d/%s/peers=%d/hop=%v", n, draw, peers, hop.IsValid()), func(b *testing.B) {
+						var m Match
+						r := ribs[peers]
+						b.ReportAllocs()
+						loop(b, func(i int) {
+							if r.LookupAt(0, addrs[i&mask], hop, 1e18, &m) != Found || !m.AsOf {
+								b.Fatal("not found as of then")
+							}
+						})
+					})
 				}
 			}
 		}

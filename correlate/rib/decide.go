@@ -8,7 +8,7 @@ import (
 
 // candidate is a path that takes part in a decision.
 type candidate struct {
-	index uint32
+	index uint32 // of the entry in its arena
 	entry *entry
 	rank  *rank
 	src   *source
@@ -20,8 +20,8 @@ type medGroup struct{ as, med uint32 }
 // best picks a path by the decision process (RFC 4271 section 9.1.2.2, RFC 4456 section 9) as far as BMP shows its inputs: local
 // preference, AS path length, origin, MED among paths of the same neighbouring AS, external over internal peer, originator or
 // BGP identifier, cluster list length, peer address. What is left is ordered by path id, so that the answer never
-// depends on the order of arrival. It returns the index of the entry and overwrites cands, of which there is at least one.
-func (r *RIB) best(cands []candidate) uint32 {
+// depends on the order of arrival. It overwrites cands, of which there is at least one.
+func (r *RIB) best(cands []candidate) candidate {
 	if len(cands) > 1 {
 		cands = shortlist(cands)
 	}
@@ -34,7 +34,7 @@ func (r *RIB) best(cands []candidate) uint32 {
 			b = c
 		}
 	}
-	return b.index
+	return b
 }
 
 // shortlist keeps the candidates that share the best local preference, then path length, then origin.

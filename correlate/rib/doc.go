@@ -36,6 +36,20 @@
 // flag and a few counters, whatever its size: lookups and counts are exact at once, and Tick reclaims dead entries in
 // slices as small as its caller wants. A table without a live route is dropped whole.
 //
+// # History
+//
+// LookupAt answers with the routes that were valid at a time. A route is valid from its own time (by the device's clock) until the
+// time of what replaced or withdrew it, or the Peer Down or End-of-RIB that ended it; what a source tells in its first dump counts as
+// valid since ever, and in a later one since the gap before it began. Routes that go with a stale session's timeout
+// leave nothing, since nobody knows when they ended.
+//
+// A route that ended is a version: its entry, with a second trie per table to find it. A table that lost its last route stays as a ghost
+// with its trie and entries, and the dead entries of a living one answer until the clean-up makes versions of them, so that a
+// Peer Down costs what it did. Every node of a trie has a stamp, the time of the latest change below it: most
+// questions see that nothing has changed since and are answered as by Lookup. Versions go after Options.History, or sooner, the
+// oldest first and counted, when they take more than Options.HistoryBytes; what flaps faster than 256 times in that time
+// has a shorter history than the rest. Path attributes are held by reference and not counted.
+//
 // # Ownership
 //
 // A RIB and the Intern behind it belong to one goroutine; there are no locks. All RIBs of a worker share one Intern.

@@ -11,9 +11,15 @@ type feed struct {
 	table *table
 	src   *source
 	n     int   // entries
+	past  int   // versions in the history
 	since int64 // when it became stale
+	died  int64 // when it died
 	stale bool
 	dead  bool
+	kept  bool // dead, and its routes are for the history
+	limbo bool // without entries, but its source is still asked for by versions
+
+	assume int64 // since when routes of its dump count as valid
 }
 
 // currentFeed returns the feed for new routes of a source, creating it and its table, or none when there are too many.
@@ -34,7 +40,7 @@ func (r *RIB) currentFeed(s *source, k feedKey) uint32 {
 		}
 		t := r.table(k, s.view)
 		t.feeds = append(t.feeds, fi)
-		r.feeds[fi] = feed{table: t, src: s}
+		r.feeds[fi] = feed{table: t, src: s, assume: s.assume}
 		s.current[k] = fi
 		r.epoch++
 	}
@@ -55,9 +61,24 @@ func (r *RIB) freeFeed(fi uint32) {
 		s.cachedFeed = none
 	}
 	f.table.feeds = without(f.table.feeds, fi)
-	*f = feed{}
-	r.freeFeeds = append(r.freeFeeds, fi)
+	r.retireFeed(fi)
 	r.epoch++
+}
+
+// retireFeed gives up a feed's place, unless versions need it.
+func (r *RIB) retireFeed(fi uint32) {
+	f := &r.feeds[fi]
+	f.n = 0
+	if f.past > 0 {
+		f.limbo, f.dead = true, true
+		return
+	}
+	r.releaseFeed(fi)
+}
+
+func (r *RIB) releaseFeed(fi uint32) {
+	r.feeds[fi] = feed{}
+	r.freeFeeds = append(r.freeFeeds, fi)
 }
 
 // without removes v from a list whose order does not matter.
@@ -89,8 +110,9 @@ func (r *RIB) retire(s *source) {
 	s.cachedFeed = none
 }
 
-// sweep kills the feeds of a source that became stale by the time until.
-func (r *RIB) sweep(s *source, until int64) {
+// sweep kills the feeds of a source that became stale by the time until. What ends with a stale session is not history: nothing is
+// known of when it ended.
+func (r *RIB) sweep(s *source, until int64, history bool) {
 	old := s.old
 	s.old, s.oldSince = nil, 0
 	for _, fi := range old {
@@ -102,15 +124,19 @@ func (r *RIB) sweep(s *source, until int64) {
 			s.old = append(s.old, fi)
 			continue
 		}
-		r.kill(fi)
+		r.kill(fi, history && r.history.horizon > 0)
 	}
 }
 
 // kill takes the routes of a stale feed, which is no longer in its source's list, from all lookups and counts.
-func (r *RIB) kill(fi uint32) {
+func (r *RIB) kill(fi uint32, history bool) {
 	f := &r.feeds[fi]
 	t := f.table
-	f.dead = true
+	f.dead, f.kept, f.died = true, history, r.now
+	t.changed = max(t.changed, r.now)
+	if !history {
+		r.history.lost = max(r.history.lost, r.now)
+	}
 	f.src.live -= f.n
 	f.src.stale -= f.n
 	r.live -= f.n
@@ -120,6 +146,7 @@ func (r *RIB) kill(fi uint32) {
 	r.dead += f.n
 	r.epoch++
 	if t.live == 0 {
+		t.died = r.now
 		r.drop(t)
 	} else {
 		r.soil(t)

@@ -9,8 +9,8 @@ type jump struct {
 	stamp  uint32   // latest stamp of the prefixes that the jump leads past
 }
 
-// A table gets its jump when it has jumpFrom prefixes, and loses it below jumpUntil: the array takes 256 KiB.
-const (
+// A table gets its jump when it has jumpFrom prefixes, and loses it below jumpUntil: the array takes 256 KiB. Tests lower them.
+var (
 	jumpFrom  = 1 << 15
 	jumpUntil = 1 << 13
 )

@@ -1,5 +1,7 @@
 package rib
 
+import "math"
+
 // Source returns the id for routes of a peer's view and family. It is cheap enough to ask per message, and valid until the next Tick
 // or Clear. The peer needs no Peer Up. It returns 0, on which routes are refused, when the RIB has too many sources
 // or the view is none.
@@ -50,7 +52,9 @@ func (r *RIB) sourceOf(p *peer, v View, f Family) *source {
 	} else {
 		return nil
 	}
-	s := &source{id: id, peer: p, view: v, family: f, current: make(map[feedKey]uint32), cachedFeed: none}
+	s := &source{
+		id: id, peer: p, view: v, family: f, current: make(map[feedKey]uint32), cachedFeed: none, assume: math.MinInt64,
+	}
 	r.sources[id] = s
 	p.sources = append(p.sources, s)
 	r.setBare(p, false)
@@ -77,6 +81,7 @@ func (r *RIB) Clear() {
 		r.buried += t.live + t.dead
 		r.graves = append(r.graves, t.arena)
 	}
+	r.forgetHistory()
 	r.reset()
 }
 
@@ -101,6 +106,15 @@ func (r *RIB) beginSync(s *source) {
 	r.setState(s, Absent)
 	r.setState(s, Syncing)
 	s.heard, s.syncSince = r.now, r.now
+	switch {
+	case !s.known: // its first dump
+		s.known = true
+	case s.gap:
+		s.assume = s.gapSince
+	default:
+		s.assume = r.now
+	}
+	s.gap = false
 }
 
 func (r *RIB) setState(s *source, st State) {

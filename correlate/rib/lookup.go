@@ -18,19 +18,32 @@ const (
 // invalid next hop is none. Addresses are unmapped IPv4 or IPv6. It does not allocate. m is only written when a route
 // is found.
 func (r *RIB) Lookup(vrf RD, addr, nextHop netip.Addr, m *Match) Result {
-	t := r.answering(vrf, addr)
-	if t == nil {
+	v := r.vrfs[vrf]
+	if v == nil {
 		return NoRIB
 	}
 	nh := hopOf(nextHop)
-	k := keyOf(addr)
-	for c, _ := t.trie.lookup(k); c != 0; {
-		if i, by := r.choose(t, c.head(), &nh); i != none {
-			attr := c.attr()
+	return r.lookupNow(v, version(!addr.Is4()), keyOf(addr), addr, &nh, m)
+}
+
+func (r *RIB) lookupNow(v *vrf, six int, k key, addr netip.Addr, nh *hop, m *Match) Result {
+	t := v.answering(six)
+	if t == nil {
+		return NoRIB
+	}
+	c, _ := t.trie.lookup(k)
+	return r.finish(t, c, k, addr, nh, m)
+}
+
+// finish chooses among the paths of a prefix.
+func (r *RIB) finish(t *table, c chain, k key, addr netip.Addr, nh *hop, m *Match) Result {
+	for c != 0 {
+		if i, by := r.choose(t, c.head(), nh); i != none {
+			attr, e := c.attr(), t.arena.at(i)
 			if i != c.head() {
-				attr = t.arena.at(i).attr
+				attr = e.attr
 			}
-			r.fill(m, t, i, attr, addr)
+			r.fill(m, t.view, e, attr, addr)
 			m.ByNextHop = by
 			return Found
 		}
@@ -40,20 +53,18 @@ func (r *RIB) Lookup(vrf RD, addr, nextHop netip.Addr, m *Match) Result {
 	return NoPrefix
 }
 
-// answering returns the table of the best view that has routes for the address's family.
-func (r *RIB) answering(vrf RD, addr netip.Addr) *table {
-	v := r.vrfs[vrf]
-	if v == nil {
-		return nil
-	}
-	six := version(!addr.Is4())
-	for view := LocRIB; view < AdjRIBOutPre; view++ {
+// answering returns the table of the best view that has routes of an IP version, or nil.
+func (v *vrf) answering(six int) *table {
+	for view := LocRIB; view.answers(); view++ {
 		if t := v.tables[view][six]; t != nil {
 			return t
 		}
 	}
 	return nil
 }
+
+// answers reports whether a view answers flows.
+func (v View) answers() bool { return v < AdjRIBOutPre }
 
 // hop is a flow's next hop prepared for comparison.
 type hop struct {
@@ -112,7 +123,7 @@ func (r *RIB) choose(t *table, head uint32, nh *hop) (uint32, bool) {
 	if len(cands) == 0 {
 		return best, false
 	}
-	return r.best(cands), true
+	return r.best(cands).index, true
 }
 
 // bestOf returns the best live entry of a chain, or none.
@@ -127,7 +138,7 @@ func (r *RIB) bestOf(t *table, head uint32) uint32 {
 	if len(cands) == 0 {
 		return none
 	}
-	return r.best(cands)
+	return r.best(cands).index
 }
 
 // candidate appends an entry if it is live.
@@ -138,15 +149,14 @@ func (r *RIB) candidate(cands []candidate, i uint32, e *entry) []candidate {
 	return cands
 }
 
-func (r *RIB) fill(m *Match, t *table, i uint32, attr AttrID, addr netip.Addr) {
+func (r *RIB) fill(m *Match, view View, e *entry, attr AttrID, addr netip.Addr) {
 	m.Attrs = r.in.set(attr).attrs
 	m.Attr = attr
-	e := t.arena.at(i)
 	f := &r.feeds[e.feed()]
 	m.Prefix, _ = addr.Prefix(e.bits())
-	m.View = t.view
+	m.View = view
 	m.Peer = netip.Addr{}
-	if t.view != LocRIB {
+	if view != LocRIB {
 		m.Peer = f.src.peer.key.Addr
 	}
 	m.PathID, m.HasPathID = e.pathID, e.hasPathID()
@@ -161,7 +171,10 @@ func (r *RIB) fill(m *Match, t *table, i uint32, attr AttrID, addr netip.Addr) {
 // peer has come up and told nothing yet; else Synced when any source is; else Stale. Without such a table it is
 // Syncing while anything of the device is, else Absent. A flow should wait while it is Syncing.
 func (r *RIB) State(vrf RD, addr netip.Addr) State {
-	t := r.answering(vrf, addr)
+	var t *table
+	if v := r.vrfs[vrf]; v != nil {
+		t = v.answering(version(!addr.Is4()))
+	}
 	if t == nil {
 		if r.Syncing() {
 			return Syncing

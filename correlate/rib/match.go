@@ -16,5 +16,6 @@ type Match struct {
 	HasPathID bool
 	State     State // Stale when the route is of an earlier dump or its session is lost, else that of its source
 	ByNextHop bool  // the path was chosen by the next hop that the flow named
+	AsOf      bool  // by LookupAt: the answer is of the time asked for, not of now
 	Time      int64 // when the route was learnt, Unix nanoseconds by the device's clock
 }

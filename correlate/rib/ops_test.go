@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 )
@@ -17,6 +18,10 @@ type world struct {
 	w     *twin
 	data  []byte
 	attrs map[AttrID]*Attrs // as decoded, by the id that the table gave
+	from  int64             // since the RIB was last cleared
+	n     int               // operations
+	asOf  int               // answers of a time
+	moved int               // those of them that differ from the one of now
 }
 
 var (
@@ -117,22 +122,26 @@ func (x *world) step() {
 		k := x.key()
 		id, a := x.attr()
 		t := x.w.now + int64(x.pick(3))*int64(time.Millisecond)
+		x.w.met(k.src, x.state(k.src))
 		s := x.r.Source(k.src.peer, k.src.view, k.src.family)
 		got := x.r.Announce(s, k.vrf, k.prefix, k.path, k.has, id, t)
-		if want := x.w.announce(k, a, t); got != want {
+		if want := x.w.announce(k, a, t, x.state(k.src) == Syncing); got != want {
 			x.t.Fatalf("announce %v: got %v, want %v", k, got, want)
 		}
 	case op < 48:
 		k := x.key()
+		x.w.met(k.src, x.state(k.src))
 		s := x.r.Source(k.src.peer, k.src.view, k.src.family)
-		got := x.r.Withdraw(s, k.vrf, k.prefix, k.path, k.has, x.w.now)
-		if want := x.w.withdraw(k); got != want {
+		at := x.w.now + int64(x.pick(3))*int64(time.Millisecond)
+		got := x.r.Withdraw(s, k.vrf, k.prefix, k.path, k.has, at)
+		if want := x.w.withdraw(k, at); got != want {
 			x.t.Fatalf("withdraw %v: got %v, want %v", k, got, want)
 		}
 	case op < 51:
 		k, i := x.key().src.peer, x.info()
+		known := x.sources()
 		x.r.PeerUp(k, i, x.w.now)
-		x.w.peerUp(k, i)
+		x.w.peerUp(k, i, known)
 	case op < 53:
 		k := x.key().src.peer
 		x.r.PeerDown(k, x.w.now)
@@ -142,15 +151,83 @@ func (x *world) step() {
 		x.r.EndOfRIB(s.peer, s.view, s.family, x.w.now)
 		x.w.endOfRIB(s)
 	case op < 57:
+		known := x.sources()
 		x.r.SessionLost(x.w.now)
-		x.w.sessionLost()
+		x.w.sessionLost(known)
 	case op < 63:
 		x.w.elapse(time.Second * time.Duration(1+x.pick(100)))
 		x.r.Tick(x.w.now, x.pick(16))
 		x.w.tick()
+		x.w.forget(x.sources())
 	case x.pick(8) == 0:
 		x.r.Clear()
 		x.w.clear()
+		x.from = x.w.now
+	}
+}
+
+// state tells the state of a source, and sources the states of all: the twin does not model the states that end by silence.
+func (x *world) state(s twinSource) State {
+	st, _ := x.r.SourceStatus(s.peer, s.view, s.family)
+	return st.State
+}
+
+func (x *world) sources() map[twinSource]State {
+	m := make(map[twinSource]State)
+	for s := range x.r.Sources() {
+		m[twinSource{s.Peer, s.View, s.Family}] = s.State
+	}
+	return m
+}
+
+// lookupsAt compares the answers of the past.
+func (x *world) lookupsAt() {
+	rnd := rand.New(rand.NewPCG(uint64(len(x.data)), 1))
+	for range 60 {
+		vrf, addr := worldVRFs[rnd.IntN(len(worldVRFs))], worldAddrs[rnd.IntN(len(worldAddrs))]
+		nh := append(worldHops, netip.Addr{})[rnd.IntN(len(worldHops)+1)]
+		at := x.w.now - rnd.Int64N(int64(4*time.Minute))
+		if len(x.w.times) > 0 && rnd.IntN(2) == 0 { // about the time of a change
+			at = x.w.times[rnd.IntN(len(x.w.times))] + int64(rnd.IntN(3)-1)*1000
+		}
+		x.lookupAt(vrf, addr, nh, at)
+	}
+}
+
+func (x *world) lookupAt(vrf RD, addr, nh netip.Addr, at int64) {
+	var m Match
+	got := x.r.LookupAt(vrf, addr, nh, at, &m)
+	if !m.AsOf {
+		if at >= x.r.history.lost && x.r.stats.HistoryEvicted == 0 {
+			x.t.Fatalf("lookup %v %v at %d: not as of then, lost %d", vrf, addr, at, x.r.history.lost)
+		}
+		var now Match
+		if res := x.r.Lookup(vrf, addr, nh, &now); res != got || res == Found && now != m {
+			x.t.Fatalf("lookup %v %v at %d: got %v %+v, now %v %+v", vrf, addr, at, got, m, res, now)
+		}
+		return
+	}
+	x.asOf++
+	var now Match
+	if res := x.r.Lookup(vrf, addr, nh, &now); res != got || got == Found && (now.Attrs != m.Attrs || now.Prefix != m.Prefix) {
+		x.moved++
+	}
+	want, by, res := x.w.lookupAt(vrf, addr, nh, at)
+	if got != res {
+		x.t.Fatalf("lookup %v %v at %d (now %d): got %v %+v, want %v %+v", vrf, addr, at, x.w.now, got, m, res, want)
+	}
+	if got != Found {
+		return
+	}
+	k := want.key
+	w := Match{Prefix: k.prefix, Attrs: want.attrs, View: k.src.view, PathID: k.path, HasPathID: k.has, ByNextHop: by, Time: want.time, AsOf: true}
+	if k.src.view != LocRIB {
+		w.Peer = k.src.peer.Addr
+	}
+	w.Attr, w.State = m.Attr, m.State
+	if m != w {
+		x.t.Fatalf("lookup %v %v next hop %v at %d (now %d):\n got %+v\n     %+v\nwant %+v\n     %+v\n     %+v",
+			vrf, addr, nh, at, x.w.now, m, *m.Attrs, w, *w.Attrs, want)
 	}
 }
 
@@ -242,18 +319,85 @@ func (r *RIB) check() error {
 		}
 		live, dead = live+tl, dead+td
 	}
+	past := make(map[uint32]int)
+	if err := r.checkHistory(per, past); err != nil {
+		return err
+	}
 	if live != r.live || dead != r.dead {
 		return fmt.Errorf("live %d counted %d, dead %d counted %d", r.live, live, r.dead, dead)
 	}
 	for i := range r.feeds {
-		if f := &r.feeds[i]; f.table != nil && f.n == 0 {
+		if f := &r.feeds[i]; f.table != nil && f.n == 0 && !f.limbo {
 			return fmt.Errorf("feed %d is empty", i)
 		}
 		if r.feeds[i].n != per[uint32(i)] {
 			return fmt.Errorf("feed %d: %d entries, counted %d", i, r.feeds[i].n, per[uint32(i)])
 		}
+		if r.feeds[i].past != past[uint32(i)] {
+			return fmt.Errorf("feed %d: %d versions, counted %d", i, r.feeds[i].past, past[uint32(i)])
+		}
 	}
 	return r.checkStates()
+}
+
+// checkHistory verifies the versions and ghosts and counts the entries and versions of feeds.
+func (r *RIB) checkHistory(per, past map[uint32]int) error {
+	h := &r.history
+	bytes, haunting := 0, 0
+	for _, g := range h.ghosts {
+		bytes += g.ghostBytes
+		haunting += g.dead
+		n := 0
+		for c := range g.trie.all {
+			for i := c.head(); i != none; i = g.arena.at(i).next {
+				per[g.arena.at(i).feed()]++
+				n++
+			}
+		}
+		if n != g.dead || g.live != 0 {
+			return fmt.Errorf("ghost of %d dead entries, counted %d", g.dead, n)
+		}
+	}
+	if haunting != r.haunting {
+		return fmt.Errorf("%d dead entries in ghosts, counted %d", r.haunting, haunting)
+	}
+	loose := 0
+	for i := range h.past {
+		p := &h.past[i]
+		bytes += p.queue.n * (versionBytes + p.width)
+		if p.used != p.queue.n {
+			return fmt.Errorf("%d versions, %d in the queue", p.used, p.queue.n)
+		}
+		for j := p.next(0); j != none; j = p.next(j + 1) {
+			past[p.at(j).feed()]++
+			if p.at(j).next == none {
+				loose++
+			}
+		}
+	}
+	if bytes != h.bytes || bytes > h.limit {
+		return fmt.Errorf("history of %d octets, counted %d, limit %d", h.bytes, bytes, h.limit)
+	}
+	tables := slices.Concat(r.tables, h.ghosts)
+	rings := 0
+	for _, t := range tables {
+		p := &h.past[version(t.six)]
+		for c := range t.past.all {
+			for i := p.at(c.head()).next; ; i = p.at(i).next {
+				rings++
+				if p.key(i) != p.key(c.head()) {
+					return fmt.Errorf("ring of several prefixes")
+				}
+				if i == c.head() {
+					break
+				}
+			}
+		}
+	}
+	if all := h.past[0].used + h.past[1].used; rings+loose > all {
+		return fmt.Errorf("%d versions in rings, %d loose, of %d", rings, loose, all)
+	}
+	return nil
 }
 
 func (r *RIB) checkStates() error {
@@ -294,33 +438,65 @@ func (x *world) finish() {
 	}
 }
 
-func runWorld(t testing.TB, data []byte, o Options, every int) {
+func runWorld(t testing.TB, data []byte, o Options, every int) *world {
+	defer func(from, until int) { jumpFrom, jumpUntil = from, until }(jumpFrom, jumpUntil)
+	jumpFrom, jumpUntil = 5, 3
 	x := newWorld(t, data, o)
 	for n := 0; len(x.data) > 0; n++ {
 		x.step()
+		x.n++
 		if n%every == 0 {
 			x.counts()
 			x.lookups()
+			x.lookupsAt()
 		}
 	}
 	x.counts()
 	x.lookups()
+	x.lookupsAt()
 	x.finish()
+	return x
 }
 
+// TestTwin compares after every few operations, TestTwinMillion after more of them and a million in all.
 func TestTwin(t *testing.T) {
 	for seed := range uint64(12) {
-		o := Options{StaleAfter: time.Minute}
-		if seed%4 == 3 {
-			o.MaxRoutes = 50
-		}
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			rnd := rand.NewChaCha8([32]byte{byte(seed)})
-			data := make([]byte, 20000)
-			rnd.Read(data)
-			runWorld(t, data, o, 15)
-		})
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { twinRun(t, seed, 16_000, 25) })
 	}
+}
+
+func TestTwinMillion(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a million operations take half a minute")
+	}
+	ops := 0
+	for seed := uint64(100); ops < 1_000_000; seed++ {
+		ops += twinRun(t, seed, 1_000_000, 700)
+	}
+	t.Logf("%d operations", ops)
+}
+
+func twinRun(t *testing.T, seed uint64, octets, every int) (ops int) {
+	o := Options{StaleAfter: time.Minute}
+	switch seed % 4 {
+	case 1:
+		o.HistoryBytes = 4000
+	case 2:
+		o.History = 90 * time.Second
+	case 3:
+		o.MaxRoutes = 50
+	}
+	rnd := rand.NewChaCha8([32]byte{byte(seed)})
+	data := make([]byte, octets)
+	rnd.Read(data)
+	x := runWorld(t, data, o, every)
+	if x.asOf < 500 || x.moved < x.asOf/50 {
+		t.Errorf("%d answers as of a time, %d of them differ from those of now", x.asOf, x.moved)
+	}
+	if evicts := x.r.stats.HistoryEvicted > 0; evicts != (seed%4 == 1) {
+		t.Errorf("%d versions were evicted", x.r.stats.HistoryEvicted)
+	}
+	return x.n
 }
 
 func FuzzOps(f *testing.F) {

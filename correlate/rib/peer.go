@@ -106,6 +106,12 @@ type source struct {
 	old       []uint32 // stale feeds
 	oldSince  int64    // since when the oldest of them is stale
 
+	// What a dump tells is taken to be valid since assume: since ever, or since the time when the source was last known.
+	assume   int64
+	known    bool // the first dump has begun
+	gap      bool // the session was lost, and no dump has begun since
+	gapSince int64
+
 	// The last feed used: most messages stay in one VRF.
 	cached     feedKey
 	cachedFeed uint32

@@ -2,6 +2,7 @@ package rib
 
 import (
 	"cmp"
+	"math"
 	"net/netip"
 	"time"
 )
@@ -14,12 +15,17 @@ type Options struct {
 	QuietPeriod time.Duration // a source that says nothing for so long counts as synced. Default 5 s
 	SyncLimit   time.Duration // a source that syncs for so long counts as synced. Default 5 min
 	StaleAfter  time.Duration // stale routes go after it, and peers that are not up. Default 10 min
+	History     time.Duration // routes that ended are kept for it, see LookupAt; negative: not at all. Default 10 min
+
+	HistoryBytes int // octets of what History keeps; the oldest goes first. Default 64 MiB
 }
 
 func (o *Options) setDefaults() {
 	o.QuietPeriod = cmp.Or(o.QuietPeriod, 5*time.Second)
 	o.SyncLimit = cmp.Or(o.SyncLimit, 5*time.Minute)
 	o.StaleAfter = cmp.Or(o.StaleAfter, 10*time.Minute)
+	o.History = cmp.Or(o.History, 10*time.Minute)
+	o.HistoryBytes = cmp.Or(o.HistoryBytes, 64<<20)
 	o.MaxSources = cmp.Or(o.MaxSources, 1<<16)
 	o.MaxPaths = cmp.Or(o.MaxPaths, 1024)
 }
@@ -39,10 +45,11 @@ type RIB struct {
 	tables     []*table // in order of creation
 	tableSeq   uint64
 
-	live   int    // live routes
-	dead   int    // dead entries still in tables
-	buried int    // dead entries in graves
-	epoch  uint64 // rises when a state or a table's feeds change
+	live     int    // live routes
+	dead     int    // dead entries still in tables
+	buried   int    // dead entries in graves
+	haunting int    // dead entries in ghosts
+	epoch    uint64 // rises when a state or a table's feeds change
 
 	syncing int // sources in state Syncing
 	dumping int // those of them whose dump has begun
@@ -51,6 +58,7 @@ type RIB struct {
 	dirty     []*table // with dead entries
 	graves    []arena  // of dropped tables, whose attributes are still referenced
 	nextTimer int64
+	history   history
 	lastDump  int64 // when a dump last ended
 
 	cands  []candidate // scratch of the decision process
@@ -69,12 +77,13 @@ type Stats struct {
 	RefusedRoutes   uint64 // over Options.MaxRoutes or MaxPaths
 	RefusedSources  uint64 // routes of a source over Options.MaxSources
 	Invalid         uint64 // invalid prefix, view or source
+	HistoryEvicted  uint64 // versions of routes that the history lost before their time, over Options.HistoryBytes
 }
 
 // New returns an empty RIB that keeps its attributes in in.
 func New(in *Intern, o Options) *RIB {
 	o.setDefaults()
-	r := &RIB{in: in, opt: o}
+	r := &RIB{in: in, opt: o, history: o.historyOf()}
 	r.reset()
 	return r
 }
@@ -85,7 +94,7 @@ func (r *RIB) reset() {
 	r.sources, r.freeSource = []*source{nil}, nil
 	r.feeds, r.freeFeeds = nil, nil
 	r.tables, r.dirty = nil, nil
-	r.live, r.dead, r.syncing, r.dumping, r.bare = 0, 0, 0, 0, 0
+	r.live, r.dead, r.haunting, r.syncing, r.dumping, r.bare = 0, 0, 0, 0, 0, 0
 	r.epoch++
 }
 
@@ -130,52 +139,91 @@ func (r *RIB) insert(src *source, k feedKey, p netip.Prefix, e entry) bool {
 	}
 	t := r.feeds[fi].table
 	e.origin = packOrigin(fi, r.in.set(e.attr).rank.nextHop)
+	r.dumped(src, &e)
 	fits := true
-	t.modify(p, func(head uint32) uint32 {
+	t.modify(p, func(head uint32) (uint32, uint32) {
 		i, paths := r.find(t, head, src, e.pathID, e.hasPathID())
 		switch {
 		case i != none:
-			if !r.replace(t, i, e) {
-				return head
+			again, stamp := r.replace(t, i, e, p)
+			if again {
+				return head, stamp
 			}
+			return r.order(t, head), stamp
 		case paths >= r.opt.MaxPaths:
 			fits = false
-			return head
-		default:
-			e.next = head
-			head = t.arena.add(e, p)
-			r.stats.Announced++
-			r.count(fi, 1)
+			return head, 0
 		}
-		return r.order(t, head)
+		e.next = head
+		head = t.arena.add(e, p)
+		r.stats.Announced++
+		r.count(fi, 1)
+		return r.order(t, head), r.begins(t, &e)
 	})
 	r.count(fi, 0) // a new feed goes again if it got nothing
 	return fits
 }
 
-// replace gives entry i the attributes, feed and time of e and reports whether that may change the order of its chain.
-func (r *RIB) replace(t *table, i uint32, e entry) bool {
+// begins notes that a route is valid from a time on and returns the stamp of that.
+func (r *RIB) begins(t *table, e *entry) uint32 {
+	since := r.since(e)
+	if t.born == math.MaxInt64 {
+		if v := r.vrfs[t.vrf]; since > math.MinInt64 {
+			v.changed[version(t.six)] = max(v.changed[version(t.six)], since)
+		}
+	}
+	t.born = min(t.born, since)
+	if since == math.MinInt64 {
+		return 0
+	}
+	return r.stampOf(since)
+}
+
+// replace gives entry i the attributes, feed and time of e. It reports whether the route is told again as it was, and the stamp of the
+// change.
+func (r *RIB) replace(t *table, i uint32, e entry, p netip.Prefix) (again bool, stamp uint32) {
 	x := t.arena.at(i)
 	was := x.feed()
-	r.in.Release(x.attr) // the new reference is held already, so an unchanged set stays
-	same := x.attr == e.attr && !r.feeds[was].dead
+	old := &r.feeds[was]
 	switch {
-	case r.feeds[was].dead:
+	case old.dead:
+		if old.kept {
+			r.leave(t, x, p, old.died)
+		}
 		r.stats.Announced++
 		x.meta = e.meta
-	case same:
+	case x.attr == e.attr:
+		again = true
 		r.stats.Refreshed++
-		x.meta = min(x.meta, e.meta) // the rest of it is equal
+		stamp = r.refresh(x, e)
 	default:
+		e.meta &^= metaDumped | metaEver
+		r.leave(t, x, p, e.time())
 		r.stats.Replaced++
 		x.meta = e.meta
 	}
+	r.in.Release(x.attr)
 	x.attr, x.origin = e.attr, e.origin
 	if fi := e.feed(); was != fi {
 		r.count(fi, 1)
 		r.count(was, -1)
 	}
-	return !same
+	if !again {
+		stamp = r.begins(t, x)
+	}
+	return again, stamp
+}
+
+// refresh keeps the earlier time of a route that is told again with the same attributes.
+func (r *RIB) refresh(x *entry, e entry) (stamp uint32) {
+	flags := x.meta & metaFlags
+	x.meta = min(x.meta&^metaFlags, e.meta&^metaFlags) // the rest of it is equal
+	if flags&metaDumped != 0 && x.feed() != e.feed() {
+		flags &^= metaDumped // the dump that it was told in is not the last one any more
+		stamp = r.stampOf(x.time())
+	}
+	x.meta |= flags
+	return stamp
 }
 
 // has reports whether a live route is in place.
@@ -189,8 +237,8 @@ func (r *RIB) has(src *source, k feedKey, p netip.Prefix, pathID uint32, hasPath
 }
 
 // Withdraw removes a route of a source and reports whether it was there. The time is that of the withdrawal by the device's
-// clock; no history is kept of it.
-func (r *RIB) Withdraw(s SourceID, vrf RD, p netip.Prefix, pathID uint32, hasPathID bool, _ int64) bool {
+// clock.
+func (r *RIB) Withdraw(s SourceID, vrf RD, p netip.Prefix, pathID uint32, hasPathID bool, at int64) bool {
 	src := r.source(s)
 	if src == nil || !p.IsValid() {
 		r.stats.Invalid++
@@ -206,7 +254,10 @@ func (r *RIB) Withdraw(s SourceID, vrf RD, p netip.Prefix, pathID uint32, hasPat
 		i, _ := r.find(t, t.head(p), src, pathID, hasPathID)
 		if i != none && !r.feeds[t.arena.at(i).feed()].dead {
 			f := t.arena.at(i).feed()
-			r.unlink(t, p, i)
+			to := max(at, 0) / 1000 * 1000
+			r.leave(t, t.arena.at(i), p, to)
+			t.died = to
+			r.unlink(t, p, i, r.stampOf(to))
 			r.count(f, -1)
 			r.stats.Withdrawn++
 			r.shrink(t)

@@ -94,9 +94,9 @@ func (n Session) PeerDown(k PeerKey, unmonitored bool, now int64) {
 			kept = max(kept, s.owner)
 			continue
 		}
-		s.owner = 0
+		s.owner, s.gap = 0, false
 		r.retire(s)
-		r.sweep(s, r.now)
+		r.sweep(s, r.now, true)
 		r.setState(s, Absent)
 	}
 	if p.session > n.id && n.id != 0 {
@@ -120,8 +120,8 @@ func (n Session) EndOfRIB(k PeerKey, v View, f Family, now int64) bool {
 	if !n.take(s) {
 		return false
 	}
-	s.heard, s.peer.lost = r.now, false
-	r.sweep(s, r.now)
+	s.heard, s.peer.lost, s.known = r.now, false, true
+	r.sweep(s, r.now, true)
 	r.setState(s, Synced)
 	return true
 }
@@ -159,6 +159,9 @@ func (n Session) End(now int64) {
 // orphan makes what a source has stale.
 func (r *RIB) orphan(s *source) {
 	s.owner = 0
+	if s.state != Absent && !s.gap {
+		s.gap, s.gapSince = true, r.now
+	}
 	r.retire(s)
 	if s.live > 0 || s.state != Absent {
 		r.setState(s, Stale)

@@ -38,7 +38,9 @@ type TableStatus struct {
 type Totals struct {
 	Peers, Sources, Tables int
 	Routes                 int // live
-	Dead                   int // gone, but not reclaimed yet
+	Dead                   int // gone, but not reclaimed yet, those that the history keeps whole included
+	Versions               int // routes of the past in the history, those included
+	HistoryBytes           int // what they take
 	Bytes                  int // estimate of the memory, without attributes
 }
 
@@ -112,11 +114,21 @@ func (t *table) status() TableStatus {
 func (r *RIB) Totals() Totals {
 	t := Totals{
 		Peers: len(r.peers), Sources: len(r.sources) - 1 - len(r.freeSource), Tables: len(r.tables),
-		Routes: r.live, Dead: r.dead + r.buried,
+		Routes: r.live, Dead: r.dead + r.buried + r.haunting,
 	}
 	for _, x := range r.tables {
-		t.Bytes += int(unsafe.Sizeof(*x)) + x.trie.bytes() + x.arena.bytes()
+		t.Bytes += int(unsafe.Sizeof(*x)) + x.trie.bytes() + x.past.bytes() + x.arena.bytes()
 	}
+	for i := range r.history.past {
+		p := &r.history.past[i]
+		t.Versions += p.queue.n
+		t.Bytes += p.arena.bytes() + p.held*chunkSize*16 + 4*len(p.queue.at)
+	}
+	for _, x := range r.history.ghosts {
+		t.Bytes += x.ghostBytes
+	}
+	t.Versions += r.haunting
+	t.HistoryBytes = r.history.bytes
 	for i := range r.graves {
 		t.Bytes += r.graves[i].bytes()
 	}

@@ -1,6 +1,9 @@
 package rib
 
-import "net/netip"
+import (
+	"math"
+	"net/netip"
+)
 
 // table holds the routes of one VRF, view and IP version. A table in a RIB has at least one live route.
 type table struct {
@@ -19,6 +22,12 @@ type table struct {
 	cursor   uint32 // where the clean-up goes on
 	compact  bool   // the clean-up makes another pass, to empty the chunks that are nearly so
 
+	past       trie  // versions in the history, see history.leave
+	born       int64 // since when it has routes
+	died       int64 // when it lost the last one
+	changed    int64 // when it last lost many at once
+	ghostBytes int
+
 	state      State // of the sources that feed it, as of epoch
 	stateEpoch uint64
 }
@@ -30,15 +39,18 @@ type chain uint64
 func (c chain) head() uint32 { return uint32(c) }
 func (c chain) attr() AttrID { return AttrID(c >> 32) }
 
-// modify changes the chain of a prefix: change gets its first entry, or none, and returns the new one.
-func (t *table) modify(p netip.Prefix, change func(head uint32) uint32) {
+// modify changes the chain of a prefix: change gets its first entry, or none, and returns the new one and the stamp
+// of the change, or 0 when it changes no answers.
+func (t *table) modify(p netip.Prefix, change func(head uint32) (uint32, uint32)) {
 	k, bits := keyOf(p.Addr()), p.Bits()
 	s := t.trie.find(k, bits)
 	head := none
 	if s.chain != 0 {
 		head = s.chain.head()
 	}
-	if head = change(head); head == none {
+	head, stamp := change(head)
+	t.trie.touch(s, bits, stamp)
+	if head == none {
 		t.trie.set(s, k, bits, 0)
 		return
 	}
@@ -55,8 +67,10 @@ func (t *table) head(p netip.Prefix) uint32 {
 
 // vrf is the routes of one route distinguisher.
 type vrf struct {
-	tables [numViews][2]*table // by view and IP version (1 is IPv6)
-	n      int
+	tables  [numViews][2]*table // by view and IP version (1 is IPv6)
+	n       int
+	ghosts  []*table // tables that went, as the history has them
+	changed [2]int64 // when a table last came or went, by IP version
 }
 
 func version(six bool) int {
@@ -82,18 +96,19 @@ func (r *RIB) find(t *table, i uint32, src *source, pathID uint32, hasPathID boo
 func (r *RIB) table(k feedKey, v View) *table {
 	vr := r.vrfs[k.vrf]
 	if vr == nil {
-		vr = &vrf{}
+		vr = &vrf{changed: [2]int64{r.history.lost, r.history.lost}}
 		r.vrfs[k.vrf] = vr
 	}
 	p := &vr.tables[v][version(k.six)]
 	if *p == nil {
 		r.tableSeq++
-		*p = &table{id: r.tableSeq, vrf: k.vrf, view: v, six: k.six}
+		*p = &table{id: r.tableSeq, vrf: k.vrf, view: v, six: k.six, born: math.MaxInt64, changed: math.MinInt64}
 		(*p).arena.width = 4
 		if k.six {
 			(*p).arena.width = 16
 		}
 		(*p).trie = newTrie(&(*p).arena)
+		(*p).past = newTrie(&r.history.past[version(k.six)].arena)
 		vr.n++
 		r.tables = append(r.tables, *p)
 	}
@@ -108,42 +123,58 @@ func (r *RIB) peek(k feedKey, v View) *table {
 	return nil
 }
 
-// drop takes a table without live routes out of the RIB. What it still holds of attribute references is for Tick.
+// drop takes a table without live routes out of the RIB. The history may keep it as a ghost.
 func (r *RIB) drop(t *table) {
 	vr := r.vrfs[t.vrf]
-	vr.tables[t.view][version(t.six)] = nil
-	if vr.n--; vr.n == 0 {
-		delete(r.vrfs, t.vrf)
-	}
+	six := version(t.six)
+	vr.tables[t.view][six] = nil
+	vr.n--
+	vr.changed[six] = max(vr.changed[six], t.died)
 	i := r.tableIndex(t.id)
 	r.tables = append(r.tables[:i], r.tables[i+1:]...)
+	r.epoch++
+	r.dead -= t.dead
+	t.dirty = false // it may still be in the list of dirty ones
+	if r.history.horizon > 0 && r.history.lost < t.died && t.dead+t.past.size > 0 {
+		r.haunt(t)
+		return
+	}
+	r.lapse(t.vrf, vr)
+	r.entomb(t)
+}
+
+// entomb frees what a table holds. Attribute references are for Tick.
+func (r *RIB) entomb(t *table) {
 	for _, f := range t.feeds {
-		r.feeds[f] = feed{}
-		r.freeFeeds = append(r.freeFeeds, f)
+		r.retireFeed(f)
 	}
 	t.feeds = nil
-	r.epoch++
 	if t.dead > 0 {
 		r.buried += t.dead
 		r.graves = append(r.graves, t.arena)
 	}
-	r.dead -= t.dead
-	t.dirty = false // it may still be in the list, which must not hold its memory
 	t.trie, t.arena = newTrie(nil), arena{}
+}
+
+// lapse drops a VRF without tables.
+func (r *RIB) lapse(rd RD, vr *vrf) {
+	if vr.n == 0 && len(vr.ghosts) == 0 {
+		delete(r.vrfs, rd)
+	}
 }
 
 // ordered reports whether all chains of the table have only live entries and begin with the best of them.
 func (t *table) ordered() bool { return t.dead == 0 && !t.unsorted }
 
 // unlink takes entry i out of the chain of prefix p and frees it.
-func (r *RIB) unlink(t *table, p netip.Prefix, i uint32) {
-	t.modify(p, func(head uint32) uint32 {
+func (r *RIB) unlink(t *table, p netip.Prefix, i, stamp uint32) {
+	t.modify(p, func(head uint32) (uint32, uint32) {
 		next := t.arena.at(i).next
 		if head == i {
-			return r.order(t, next)
+			return r.order(t, next), stamp
 		}
 		t.arena.at(t.before(head, i)).next = next
-		return r.order(t, head)
+		return r.order(t, head), stamp
 	})
 	r.in.Release(t.arena.at(i).attr)
 	t.arena.remove(i)

@@ -17,13 +17,14 @@ func (r *RIB) Tick(now int64, budget int) (more bool) {
 		r.nextTimer = r.now + timerEvery
 		r.timers()
 	}
+	budget = r.expire(budget)
 	for budget > 0 && len(r.graves) > 0 {
 		budget = r.exhume(budget)
 	}
 	for budget > 0 && len(r.dirty) > 0 {
 		budget = r.clean(budget)
 	}
-	return len(r.graves) > 0 || len(r.dirty) > 0
+	return len(r.graves) > 0 || len(r.dirty) > 0 || r.expired()
 }
 
 func (r *RIB) timers() {
@@ -38,7 +39,7 @@ func (r *RIB) timers() {
 				r.setState(s, Synced)
 			}
 			if len(s.old) > 0 && r.past(s.oldSince, r.opt.StaleAfter) {
-				r.sweep(s, r.now-int64(r.opt.StaleAfter))
+				r.sweep(s, r.now-int64(r.opt.StaleAfter), false)
 				if s.live == 0 && s.state == Stale {
 					r.setState(s, Absent)
 				}
@@ -128,13 +129,17 @@ func (r *RIB) cleanEntry(t *table, i uint32) {
 	f := t.arena.at(i).feed()
 	switch {
 	case r.feeds[f].dead:
-		r.unlink(t, t.arena.prefix(i), i)
+		p := t.arena.prefix(i)
+		if r.feeds[f].kept {
+			r.leave(t, t.arena.at(i), p, r.feeds[f].died)
+		}
+		r.unlink(t, p, i, 0)
 		r.count(f, -1)
 		if t.dead == 0 {
 			r.shrink(t)
 		}
 	case t.unsorted:
-		t.modify(t.arena.prefix(i), func(head uint32) uint32 { return r.order(t, head) })
+		t.modify(t.arena.prefix(i), func(head uint32) (uint32, uint32) { return r.order(t, head), 0 })
 	case t.compact:
 		if p := t.arena.prefix(i); t.trie.sparse() {
 			t.trie.settle(keyOf(p.Addr()), p.Bits())
@@ -164,12 +169,12 @@ func (r *RIB) endPass(t *table) {
 func (r *RIB) move(t *table, i uint32) {
 	p := t.arena.prefix(i)
 	to := t.arena.add(*t.arena.at(i), p)
-	t.modify(p, func(head uint32) uint32 {
+	t.modify(p, func(head uint32) (uint32, uint32) {
 		if head == i {
-			return to
+			return to, 0
 		}
 		t.arena.at(t.before(head, i)).next = to
-		return head
+		return head, 0
 	})
 	t.arena.remove(i)
 }

@@ -52,6 +52,21 @@ func (t *trie) is(c chain, k key, bits int) bool {
 // get returns the chain of a prefix, or 0.
 func (t *trie) get(k key, bits int) chain { return t.find(k, bits).chain }
 
+// touch notes that the answers of a prefix that was found at s changed. A stamp holds for the addresses whose way down the trie leads
+// through the node.
+func (t *trie) touch(s spot, bits int, stamp uint32) {
+	if stamp == 0 {
+		return
+	}
+	if s.node != none {
+		n := t.node(s.node)
+		n.stamp = max(n.stamp, stamp)
+	}
+	if t.jump.on() && bits <= 8*int(t.jump.depth) {
+		t.jump.stamp = max(t.jump.stamp, stamp)
+	}
+}
+
 // set changes the chain of a prefix that was found at s. No chain (0) removes it.
 func (t *trie) set(s spot, k key, bits int, c chain) {
 	switch {
