@@ -104,7 +104,7 @@ func (c *Correlator) Apply(b *Batch, now int64) {
 
 func (c *Correlator) announce(d *Device, session rib.Session, b *Batch, o *op) {
 	routes := b.nlri[o.from:o.to]
-	id := c.intern.Acquire(o.attrs.Key(), func() rib.Attrs { return ribAttrs(o.attrs) })
+	id := d.rib.Acquire(o.attrs.Key(), func() rib.Attrs { return ribAttrs(o.attrs) })
 	c.intern.Retain(id, len(routes)) // one reference for each route, which Announce takes over
 	src := source{session: session}
 	for i := range routes {

@@ -14,6 +14,9 @@ type Intern struct {
 	sets  [][]attrSet
 	index keyIndex
 	bytes int
+	pages hugePages
+
+	unowned int // octets of sets that no RIB brought
 }
 
 // attrSet is one set with what the choice among paths needs of it, within a cache line.
@@ -23,7 +26,8 @@ type attrSet struct {
 	hash  uint32
 	refs  uint32
 	rank  rank
-	_     [8]byte // to a cache line
+
+	account *int // octets, of who brought the set
 }
 
 // rank is the comparable part of a set: the steps of the decision process that depend on the attributes alone.
@@ -39,16 +43,26 @@ type rank struct {
 }
 
 // NewIntern returns an empty table.
-func NewIntern() *Intern { return &Intern{index: keyIndex{seed: maphash.MakeSeed()}} }
+func NewIntern() *Intern {
+	return &Intern{index: keyIndex{seed: maphash.MakeSeed()}, pages: newHugePages()}
+}
 
 // Acquire returns the id of the set whose octets are key and adds a reference to it, which Announce takes over or Release
 // gives back. A new key makes it call decode. The key and the slices of the decoded set are copied, so both may lie in buffers
 // that are used again; key must tell apart whatever decodes differently (AS width, for example).
 func (in *Intern) Acquire(key []byte, decode func() Attrs) AttrID {
+	return in.acquire(key, decode, &in.unowned, 0)
+}
+
+// acquire puts a new set to an account, which may have a limit.
+func (in *Intern) acquire(key []byte, decode func() Attrs, account *int, limit int) AttrID {
 	h := in.index.hash(key)
 	if id := in.find(h, key); id != 0 {
 		in.set(id).refs++
 		return id
+	}
+	if limit > 0 && *account >= limit {
+		return 0
 	}
 	a := compact(decode())
 	i := in.alloc()
@@ -59,10 +73,11 @@ func (in *Intern) Acquire(key []byte, decode func() Attrs) AttrID {
 	if in.sets[c] == nil {
 		in.sets[c] = make([]attrSet, chunkSize)
 	}
-	in.sets[c][i&chunkMask] = attrSet{attrs: a, key: string(key), hash: h, refs: 1, rank: rankOf(a)}
+	in.sets[c][i&chunkMask] = attrSet{attrs: a, key: string(key), hash: h, refs: 1, rank: rankOf(a), account: account}
 	id := AttrID(i + 1)
 	in.index.insert(h, id)
 	in.bytes += setBytes(len(key), a)
+	*account += setBytes(len(key), a)
 	return id
 }
 
@@ -102,6 +117,7 @@ func (in *Intern) Release(id AttrID) {
 		return
 	}
 	in.bytes -= setBytes(len(s.key), s.attrs)
+	*s.account -= setBytes(len(s.key), s.attrs)
 	in.index.remove(s.hash, id)
 	*s = attrSet{}
 	if i := uint32(id) - 1; in.free(i) {

@@ -23,7 +23,8 @@ func (r *RIB) peerOf(k PeerKey) *peer {
 	k = k.canonical()
 	p := r.peers[k]
 	if p == nil {
-		if len(r.peers) >= r.opt.MaxSources {
+		if len(r.peers) >= r.opt.MaxPeers {
+			r.peersOver = true
 			return nil
 		}
 		p = &peer{key: k, since: r.now}
@@ -105,6 +106,7 @@ func (r *RIB) heard(s *source) {
 func (r *RIB) beginSync(s *source) {
 	r.setState(s, Absent)
 	r.setState(s, Syncing)
+	r.pardon(s)
 	s.heard, s.syncSince = r.now, r.now
 	switch {
 	case !s.known: // its first dump

@@ -101,6 +101,7 @@ type source struct {
 	heard     int64 // RIB.now of the last route
 	live      int   // live routes, stale ones included
 	stale     int
+	refused   bool   // it lacks routes that were refused
 	owner     uint64 // the open BMP session that tells it, 0 for none
 	current   map[feedKey]uint32
 	old       []uint32 // stale feeds

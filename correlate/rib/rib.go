@@ -10,6 +10,7 @@ import (
 // Options limit a RIB and set its times. A zero field takes its default.
 type Options struct {
 	MaxRoutes   int           // live routes; more are refused and counted. Default: no limit
+	MaxPeers    int           // peers; what further ones tell is refused and counted. Default 65536
 	MaxPaths    int           // routes of a prefix in a view, all looked at by a change; more are refused and counted. Default 1024
 	MaxSources  int           // peers' views and families; more are refused and counted. Default 65536
 	QuietPeriod time.Duration // a source that says nothing for so long counts as synced. Default 5 s
@@ -17,6 +18,9 @@ type Options struct {
 	StaleAfter  time.Duration // stale routes go after it, and peers that are not up. Default 10 min
 	History     time.Duration // routes that ended are kept for it, see LookupAt; negative: not at all. Default 10 min
 
+	// MaxAttrBytes limits the octets of the sets of path attributes that this device was the first to tell. Routes with further
+	// ones are refused and counted. Default: no limit.
+	MaxAttrBytes int
 	HistoryBytes int // octets of what History keeps; the oldest goes first. Default 64 MiB
 }
 
@@ -27,6 +31,7 @@ func (o *Options) setDefaults() {
 	o.History = cmp.Or(o.History, 10*time.Minute)
 	o.HistoryBytes = cmp.Or(o.HistoryBytes, 64<<20)
 	o.MaxSources = cmp.Or(o.MaxSources, 1<<16)
+	o.MaxPeers = cmp.Or(o.MaxPeers, 1<<16)
 	o.MaxPaths = cmp.Or(o.MaxPaths, 1024)
 }
 
@@ -59,6 +64,10 @@ type RIB struct {
 	graves    []arena  // of dropped tables, whose attributes are still referenced
 	nextTimer int64
 	history   history
+	pages     hugeCursor
+	attrBytes int   // of the sets that the device brought
+	refusing  int   // sources that lack refused routes
+	peersOver bool  // peers were refused
 	lastDump  int64 // when a dump last ended
 
 	cands  []candidate // scratch of the decision process
@@ -75,7 +84,8 @@ type Stats struct {
 	WithdrawnAbsent uint64 // withdrawals of routes that were not there
 	Swept           uint64 // routes that went with End-of-RIB, Peer Down, a timeout or Clear
 	RefusedRoutes   uint64 // over Options.MaxRoutes or MaxPaths
-	RefusedSources  uint64 // routes of a source over Options.MaxSources
+	RefusedSources  uint64 // routes and messages of a source over Options.MaxSources or MaxPeers
+	RefusedAttrs    uint64 // routes with attributes over Options.MaxAttrBytes
 	Invalid         uint64 // invalid prefix, view or source
 	HistoryEvicted  uint64 // versions of routes that the history lost before their time, over Options.HistoryBytes
 }
@@ -94,12 +104,19 @@ func (r *RIB) reset() {
 	r.sources, r.freeSource = []*source{nil}, nil
 	r.feeds, r.freeFeeds = nil, nil
 	r.tables, r.dirty = nil, nil
+	r.refusing, r.peersOver = 0, false
 	r.live, r.dead, r.haunting, r.syncing, r.dumping, r.bare = 0, 0, 0, 0, 0, 0
 	r.epoch++
 }
 
 // Intern returns the table that holds the RIB's attributes.
 func (r *RIB) Intern() *Intern { return r.in }
+
+// Acquire is Intern.Acquire within the limit of the device. It returns 0, with which Announce refuses routes, when the set is new and
+// the device has brought too many.
+func (r *RIB) Acquire(key []byte, decode func() Attrs) AttrID {
+	return r.in.acquire(key, decode, &r.attrBytes, r.opt.MaxAttrBytes)
+}
 
 // Announce sets a route of a source in a VRF (RD 0 is the global table). It takes over one reference of a, also when it refuses the
 // route. The time is when the route was learnt, in Unix nanoseconds by the device's clock (kept to the microsecond);
@@ -109,8 +126,12 @@ func (r *RIB) Announce(s SourceID, vrf RD, p netip.Prefix, pathID uint32, hasPat
 	switch {
 	case src == nil && s == 0:
 		r.stats.RefusedSources++
-	case src == nil || !p.IsValid() || a == 0:
+	case src == nil || !p.IsValid():
 		r.stats.Invalid++
+	case a == 0:
+		r.stats.RefusedAttrs++
+		r.refuse(src)
+		r.Withdraw(s, vrf, p, pathID, hasPathID, t) // what was told before is not true any more
 	default:
 		p = p.Masked()
 		r.heard(src)
@@ -120,15 +141,32 @@ func (r *RIB) Announce(s SourceID, vrf RD, p netip.Prefix, pathID uint32, hasPat
 		}
 		if r.opt.MaxRoutes > 0 && r.live >= r.opt.MaxRoutes && !r.has(src, k, p, pathID, hasPathID) {
 			r.stats.RefusedRoutes++
+			r.refuse(src)
 			break
 		}
 		if r.insert(src, k, p, entry{attr: a, next: none, pathID: pathID, meta: packMeta(t, p.Bits(), hasPathID)}) {
 			return true
 		}
 		r.stats.RefusedRoutes++
+		r.refuse(src)
 	}
 	r.in.Release(a)
 	return false
+}
+
+// refuse marks a source that lacks routes, until it begins anew.
+func (r *RIB) refuse(s *source) {
+	if !s.refused {
+		s.refused = true
+		r.refusing++
+	}
+}
+
+func (r *RIB) pardon(s *source) {
+	if s.refused {
+		s.refused = false
+		r.refusing--
+	}
 }
 
 // insert adds or replaces the entry that e describes and reports whether there was room for it.

@@ -131,6 +131,7 @@ func (n Session) EndOfRIB(k PeerKey, v View, f Family, now int64) bool {
 func (n Session) End(now int64) {
 	r := n.r
 	r.advance(now)
+	r.peersOver = false
 	for _, p := range r.peers {
 		kept, mine := uint64(0), n.id == 0 || p.session == n.id
 		for _, s := range p.sources {

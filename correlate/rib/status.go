@@ -13,6 +13,7 @@ type SourceStatus struct {
 	State  State
 	Routes int   // live, stale ones included
 	Stale  int   // of them, those of an earlier dump
+	Lacks  bool  // routes of this dump were refused for a limit of the device
 	Heard  int64 // when the last route or End-of-RIB came, by the clock of the caller
 }
 
@@ -37,11 +38,13 @@ type TableStatus struct {
 // Totals are the sums over a RIB.
 type Totals struct {
 	Peers, Sources, Tables int
-	Routes                 int // live
-	Dead                   int // gone, but not reclaimed yet, those that the history keeps whole included
-	Versions               int // routes of the past in the history, those included
-	HistoryBytes           int // what they take
-	Bytes                  int // estimate of the memory, without attributes
+	Routes                 int  // live
+	AttrBytes              int  // of the sets of attributes that the device was the first to tell
+	OverQuota              bool // routes or peers were refused that the device has not told again since
+	Dead                   int  // gone, but not reclaimed yet, those that the history keeps whole included
+	Versions               int  // routes of the past in the history, those included
+	HistoryBytes           int  // what they take
+	Bytes                  int  // estimate of the memory, without attributes
 }
 
 // Stats returns the counters.
@@ -64,7 +67,7 @@ func (r *RIB) Sources() iter.Seq[SourceStatus] {
 func (s *source) status() SourceStatus {
 	return SourceStatus{
 		Peer: s.peer.key, View: s.view, Family: s.family,
-		State: s.state, Routes: s.live, Stale: s.stale, Heard: s.heard,
+		State: s.state, Routes: s.live, Stale: s.stale, Lacks: s.refused, Heard: s.heard,
 	}
 }
 
@@ -115,6 +118,7 @@ func (r *RIB) Totals() Totals {
 	t := Totals{
 		Peers: len(r.peers), Sources: len(r.sources) - 1 - len(r.freeSource), Tables: len(r.tables),
 		Routes: r.live, Dead: r.dead + r.buried + r.haunting,
+		AttrBytes: r.attrBytes, OverQuota: r.refusing > 0 || r.peersOver,
 	}
 	for _, x := range r.tables {
 		t.Bytes += int(unsafe.Sizeof(*x)) + x.trie.bytes() + x.past.bytes() + x.arena.bytes()

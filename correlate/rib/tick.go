@@ -17,6 +17,7 @@ func (r *RIB) Tick(now int64, budget int) (more bool) {
 		r.nextTimer = r.now + timerEvery
 		r.timers()
 	}
+	r.settlePages()
 	budget = r.expire(budget)
 	for budget > 0 && len(r.graves) > 0 {
 		budget = r.exhume(budget)
@@ -72,6 +73,7 @@ func (r *RIB) forget(k PeerKey, p *peer) {
 			return false
 		}
 		r.setState(s, Absent)
+		r.pardon(s)
 		r.sources[s.id] = nil
 		r.freeSource = append(r.freeSource, s.id)
 		return true
