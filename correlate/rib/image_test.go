@@ -125,7 +125,7 @@ func TestRestoredRoutesAnswerUntilTheDump(t *testing.T) {
 	if n := back.Routes(); n != 0 {
 		t.Errorf("%d routes are left after empty dumps", n)
 	}
-	for back.Tick(r.now+3, 100) {
+	for back.Tick(r.now+3+int64(back.opt.History), 100) { // the history had them
 	}
 	if n := back.in.Len(); n != 0 {
 		t.Errorf("%d attribute sets are left", n)

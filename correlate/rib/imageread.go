@@ -170,7 +170,7 @@ func (r *imageReader) set(d *imageDecoder) {
 	if d.bad {
 		return
 	}
-	r.attrs = append(r.attrs, r.rib.in.Acquire(key, func() Attrs { return a }))
+	r.attrs = append(r.attrs, r.rib.Acquire(key, func() Attrs { return a }))
 }
 
 func (r *imageReader) route(d *imageDecoder) {
