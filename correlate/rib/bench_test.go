@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gaissmai/bart"
+	"golang.org/x/sys/unix"
 )
 
 // feedOf makes n prefixes of the Internet's shape: most are /24 and /48, many lie within other ones, one in six is IPv6.
@@ -227,12 +228,23 @@ func BenchmarkLookup(b *testing.B) {
 	}
 }
 
-// BenchmarkSweep kills a peer of a 1 M-route device and measures what each slice of the clean-up takes.
+// threadTime is the CPU time of the thread: on a machine that others use, the wall clock shows their pauses.
+func threadTime(b *testing.B) time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(t.Nano())
+}
+
+// BenchmarkSweep kills a peer of a 1 M-route device and measures what each slice of the clean-up takes in CPU time.
 func BenchmarkSweep(b *testing.B) {
 	pfx := feedOf(1_000_000)
 	const slice = 1000
 	for _, peers := range []int{1, 2} {
 		b.Run(fmt.Sprintf("peers=%d", peers), func(b *testing.B) {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
 			var down, worst, total time.Duration
 			slices := 0
 			for b.Loop() {
@@ -241,13 +253,16 @@ func BenchmarkSweep(b *testing.B) {
 				fill(r, pfx, AdjRIBInPre, peers)
 				runtime.GC()
 				b.StartTimer()
-				start := time.Now()
+				start := threadTime(b)
 				r.PeerDown(PeerKey{Addr: netip.AddrFrom4([4]byte{192, 0, 2, 0})}, 1)
-				down = max(down, time.Since(start))
-				for more := true; more; slices++ {
-					start := time.Now()
-					more = r.Tick(1, slice)
-					d := time.Since(start)
+				down = max(down, threadTime(b)-start)
+				// The second round is after the history has given up what it kept.
+				for now := int64(1); now <= 1+int64(r.opt.History)+1; slices++ {
+					start := threadTime(b)
+					if !r.Tick(now, slice) {
+						now += int64(r.opt.History) + 1
+					}
+					d := threadTime(b) - start
 					worst, total = max(worst, d), total+d
 				}
 			}

@@ -330,8 +330,8 @@ func (q *queue) pop() uint32 {
 
 func (q *queue) resize(n int) {
 	at := make([]uint32, n)
-	for i := range q.n {
-		at[i] = q.at[(q.start+i)%len(q.at)]
-	}
+	end := min(q.start+q.n, len(q.at))
+	first := copy(at, q.at[q.start:end])
+	copy(at[first:], q.at[:q.n-first])
 	q.at, q.start = at, 0
 }
