@@ -26,7 +26,7 @@ type core struct {
 	datagrams chan *intake.Batch
 	routes    chan *correlate.Batch
 	streams   chan *streamBatch
-	asks      chan chan<- *snapshot
+	asks      chan func() // see ask
 
 	readErrors atomic.Uint64
 
@@ -69,8 +69,8 @@ func newCore(cfg *Config, sink Sink, owned *ownership, state *stateDir, warn *sa
 		datagrams: make(chan *intake.Batch, batchesInFlight),
 		routes:    make(chan *correlate.Batch, routeQueue),
 		streams:   make(chan *streamBatch, streamQueue),
-		asks:      make(chan chan<- *snapshot),
 		enc:       record.NewEncoder(cfg.Slot, encoderOptions(cfg)...),
+		asks:      make(chan func()),
 	}
 	var forgotten func(netip.Addr)
 	if state != nil {
@@ -141,8 +141,8 @@ func (c *core) run(ctx context.Context) {
 			b.Free()
 		case b := <-c.streams:
 			c.takeStream(b)
-		case reply := <-c.asks:
-			reply <- c.takeSnapshot()
+		case f := <-c.asks:
+			f()
 		case t := <-tick.C:
 			c.tick(t)
 		case <-ctx.Done():
@@ -256,20 +256,32 @@ func (c *core) send(r *correlate.Record) {
 	c.counted.records++
 }
 
+// ask has the owner run f between two batches and waits for its end. f must be short, since nothing else is done meanwhile. ctx bounds the
+// wait for the owner's turn; then f is not run. A panic in f is returned as an error that wraps errPanic.
+func (c *core) ask(ctx context.Context, f func()) (err error) {
+	done := make(chan struct{})
+	run := func() {
+		defer close(done)
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("%w: %v\n%s", errPanic, p, debug.Stack())
+			}
+		}()
+		f()
+	}
+	select {
+	case c.asks <- run:
+		<-done
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // snapshot asks the owner for its counters.
-func (c *core) snapshot(ctx context.Context) (*snapshot, bool) {
+func (c *core) snapshot(ctx context.Context) (s *snapshot, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, snapshotPatience)
 	defer cancel()
-	reply := make(chan *snapshot, 1)
-	select {
-	case c.asks <- reply:
-	case <-ctx.Done():
-		return nil, false
-	}
-	select {
-	case s := <-reply:
-		return s, true
-	case <-ctx.Done():
-		return nil, false
-	}
+	err := c.ask(ctx, func() { s = c.takeSnapshot() })
+	return s, err == nil
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// httpServer serves metrics, health and profiles of one worker. A nil server (HTTP is off) does nothing.
+// httpServer serves metrics, health, profiles and the looking glass of one worker. A nil server (HTTP is off) does nothing.
 type httpServer struct {
 	log  *slog.Logger
 	ln   net.Listener
@@ -40,11 +40,12 @@ func listenHTTP(cfg *Config, w *worker) (*httpServer, error) {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", w.healthz)
 	mux.HandleFunc("GET /readyz", w.readyz)
+	w.glass.Register(mux)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	return &httpServer{log: w.log, ln: ln, srv: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}}, nil
+	return &httpServer{log: w.log, ln: ln, srv: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 64 << 10}}, nil
 }
 
 func (s *httpServer) addr() string {

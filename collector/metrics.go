@@ -34,6 +34,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	m.collectSink(e)
 	m.w.events.collect(e)
 	m.collectSteering(e)
+	collectGlass(e, m.w.glass.Counters())
 	s, ok := m.w.core.snapshot(context.Background())
 	e.gauge("telcol_up", "1 when the owner of the devices answered the scrape.", boolValue(ok))
 	if !ok {

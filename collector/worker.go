@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/telcol/telcol/bmp/bgp"
+	"github.com/telcol/telcol/collector/glass"
 	"github.com/telcol/telcol/collector/intake"
 )
 
@@ -46,6 +47,7 @@ type worker struct {
 	core    *core
 	sockets *sockets
 	streams *streams
+	glass   *glass.Glass
 	http    *httpServer
 	state   *stateDir  // nil without --state-dir
 	owned   *ownership // nil when steering is off
@@ -81,6 +83,7 @@ func (w *worker) start() error {
 		return err
 	}
 	w.streams = newStreams(&w.cfg.IPFIX, w.owned, w.warn, w.log, w.core.streams)
+	w.glass = newGlass(w)
 	if w.http, err = listenHTTP(&w.cfg, w); err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ const module = "github.com/telcol/telcol"
 var mayImport = map[string][]string{
 	"cmd":                {"collector", "correlate", "ipfix", "bmp", "steering"},
 	"collector":          {"correlate", "ipfix", "bmp", "steering"},
+	"collector/glass":    {"collector/record", "correlate"},
 	"collector/intake":   nil,
 	"collector/sink":     {"collector/internal"},
 	"collector/record":   {"correlate", "ipfix", "bmp", "collector/internal"},
@@ -108,6 +109,8 @@ func TestImportAllowed(t *testing.T) {
 		{"the worker builds its parts", "collector", "collector/sink", true},
 		{"a part does not know the worker", "collector/sink", "collector", false},
 		{"parts do not know each other", "collector/intake", "collector/record", false},
+		{"the looking glass knows the join", "collector/glass", "correlate/rib", true},
+		{"the looking glass does not know the worker", "collector/glass", "collector", false},
 		{"record knows the join", "collector/record", "correlate/rib", true},
 		{"the join does not know record", "correlate", "collector/record", false},
 		{"the join knows the codecs", "correlate", "bmp/bgp", true},

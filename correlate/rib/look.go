@@ -2,6 +2,9 @@ package rib
 
 import "iter"
 
+// Views is the number of views: every View is less.
+const Views = int(numViews)
+
 // Counts are what a RIB holds, known without a walk.
 type Counts struct {
 	Peers, Sources, VRFs, Tables int

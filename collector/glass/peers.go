@@ -1,0 +1,164 @@
+package glass
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strconv"
+
+	"github.com/telcol/telcol/correlate"
+	"github.com/telcol/telcol/correlate/rib"
+)
+
+// Peer is a line of /devices/{device}/peers.
+type Peer struct {
+	Peer          string      `json:"peer"` // address; 0.0.0.0 for the Loc-RIB and the device's own routes
+	Class         string      `json:"class"`
+	Distinguisher string      `json:"distinguisher,omitempty"`
+	Name          string      `json:"name,omitempty"` // VRF or table name
+	AS            uint32      `json:"as,omitempty"`
+	LocalAS       uint32      `json:"local_as,omitempty"`
+	BGPID         string      `json:"bgp_id,omitempty"`
+	Up            bool        `json:"up"`
+	Since         string      `json:"since,omitempty"`
+	Routes        int         `json:"routes"`
+	Tables        []PeerTable `json:"tables"`
+}
+
+// PeerTable is one view and family of a peer.
+type PeerTable struct {
+	View      string `json:"view"`
+	Family    string `json:"family"`
+	State     string `json:"state"`
+	Routes    int    `json:"routes"`
+	Stale     int    `json:"stale"`
+	LastHeard string `json:"last_heard,omitempty"`
+}
+
+// Peers is /devices/{device}/peers.
+type Peers struct {
+	Device string `json:"device"`
+	Peers  []Peer `json:"peers"`
+	Next
+}
+
+func peersPage(rq *request) (answer, error) {
+	var after *rib.PeerKey
+	if rq.cursor.Last != "" {
+		after = new(rib.PeerKey)
+		if json.Unmarshal([]byte(rq.cursor.Last), after) != nil {
+			return nil, badf("the cursor is damaged")
+		}
+	}
+	only, err := rq.addr("peer")
+	if err != nil {
+		return nil, err
+	}
+	var all []rib.PeerKey
+	peers := func(d *correlate.Device) iter.Seq[rib.PeerStatus] { return d.RIB().Peers() }
+	if err := each(rq, peers, func(p rib.PeerStatus) {
+		if !only.IsValid() || only == p.Key.Addr {
+			all = append(all, p.Key)
+		}
+	}); err != nil {
+		return nil, err
+	}
+	part, more := pageOf(all, compareKeys, after, rq.limit)
+	out := &Peers{Device: rq.device.String(), Peers: []Peer{}}
+	for i := 0; i < len(part); {
+		if err := rq.slice(func(d *correlate.Device) (steps int) {
+			for ; i < len(part) && steps < sliceSteps; i++ {
+				steps += lineSteps * out.add(d, part[i])
+			}
+			return steps
+		}); err != nil {
+			return nil, err
+		}
+	}
+	if more {
+		last, err := json.Marshal(part[len(part)-1])
+		if err != nil {
+			return nil, err
+		}
+		out.Next.Next = rq.cursorAt(0, string(last))
+	}
+	return out, nil
+}
+
+// add describes a peer and returns the number of lines it took.
+func (x *Peers) add(d *correlate.Device, k rib.PeerKey) int {
+	st, sources, ok := d.RIB().Peer(k)
+	if !ok {
+		return 1
+	}
+	p := Peer{
+		Peer: k.Addr.String(), Class: className(k.Class), Name: st.Info.Name, AS: st.Info.AS, LocalAS: st.Info.LocalAS,
+		Up: st.Up, Since: when(st.Since), Routes: st.Routes, Tables: make([]PeerTable, len(sources)),
+	}
+	if k.Distinguisher != 0 {
+		p.Distinguisher = k.Distinguisher.String()
+	}
+	if st.Info.BGPID.IsValid() {
+		p.BGPID = st.Info.BGPID.String()
+	}
+	slices.SortFunc(sources, func(a, b rib.SourceStatus) int {
+		return cmp.Or(cmp.Compare(a.View, b.View), cmp.Compare(a.Family.AFI, b.Family.AFI), cmp.Compare(a.Family.SAFI, b.Family.SAFI))
+	})
+	for i, s := range sources {
+		p.Tables[i] = PeerTable{
+			View: s.View.String(), Family: familyName(s.Family), State: s.State.String(), Routes: s.Routes, Stale: s.Stale,
+			LastHeard: when(s.Heard),
+		}
+	}
+	x.Peers = append(x.Peers, p)
+	return 1 + len(sources)
+}
+
+func (x *Peers) text(w io.Writer) {
+	fmt.Fprintln(w, "PEER\tCLASS\tDISTINGUISHER\tNAME\tAS\tUP\tSINCE\tVIEW\tFAMILY\tSTATE\tROUTES\tSTALE")
+	for i := range x.Peers {
+		p := &x.Peers[i]
+		head := fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%v\t%s", p.Peer, p.Class, dash(p.Distinguisher), dash(plain(p.Name)), p.AS, p.Up, dash(p.Since))
+		if len(p.Tables) == 0 {
+			fmt.Fprintf(w, "%s\t-\t-\t-\t0\t0\n", head)
+		}
+		for _, t := range p.Tables {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\n", head, t.View, t.Family, t.State, t.Routes, t.Stale)
+		}
+	}
+}
+
+func className(c rib.PeerClass) string {
+	switch c {
+	case rib.ClassGlobal:
+		return "global"
+	case rib.ClassRD:
+		return "rd"
+	case rib.ClassLocal:
+		return "local"
+	}
+	return strconv.Itoa(int(c))
+}
+
+// families are the names of the families that routes are held of.
+var families = map[string]rib.Family{
+	"ipv4-unicast": rib.IPv4Unicast, "ipv4-labelled": rib.IPv4Labelled, "ipv4-vpn": rib.IPv4VPN,
+	"ipv6-unicast": rib.IPv6Unicast, "ipv6-labelled": rib.IPv6Labelled, "ipv6-vpn": rib.IPv6VPN,
+}
+
+func familyName(f rib.Family) string {
+	for name, g := range families {
+		if g == f {
+			return name
+		}
+	}
+	return fmt.Sprintf("afi-%d-safi-%d", f.AFI, f.SAFI)
+}
+
+// compareKeys orders peers by class, distinguisher and address.
+func compareKeys(a, b rib.PeerKey) int {
+	return cmp.Or(cmp.Compare(a.Class, b.Class), cmp.Compare(a.Distinguisher, b.Distinguisher), a.Addr.Compare(b.Addr))
+}
