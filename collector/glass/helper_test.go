@@ -103,8 +103,8 @@ func (x *world) get(path string, header ...string) *httptest.ResponseRecorder {
 	return w
 }
 
-// page asks for a page that must be there and reads its JSON, in which nothing may be unknown.
-func page1[T any](t testing.TB, x *world, path string) (v T) {
+// pageAt asks for a page that must be there and reads its JSON, in which nothing may be unknown.
+func pageAt[T any](t testing.TB, x *world, path string) (v T) {
 	t.Helper()
 	w := x.get(path)
 	if w.Code != http.StatusOK {

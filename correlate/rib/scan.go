@@ -54,11 +54,12 @@ func (r *RIB) Scan(s *Scan, budget int, fn func(*Route) bool) (steps int, more b
 			continue
 		}
 		full := false
-		for p, c := range s.rest(t) {
+		for c := range s.rest(t) {
 			if full || begun && steps >= budget {
 				return steps, true
 			}
 			begun = true
+			p := t.arena.prefix(c.head())
 			paths, on := r.paths(t, p, c, fn)
 			steps += 1 + paths
 			s.Last, full = p, !on
@@ -76,8 +77,8 @@ func (s *Scan) skips(t *table) bool {
 	return s.Prefix.IsValid() && s.Prefix.Addr().Is6() != t.six || s.Want != nil && !s.Want(t.status())
 }
 
-// rest yields the prefixes of a table that come after s.Last.
-func (s *Scan) rest(t *table) iter.Seq2[netip.Prefix, chain] {
+// rest yields the chains of a table whose prefixes come after s.Last.
+func (s *Scan) rest(t *table) iter.Seq[chain] {
 	p := s.Prefix
 	if !p.IsValid() {
 		p = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
@@ -95,45 +96,50 @@ func (s *Scan) rest(t *table) iter.Seq2[netip.Prefix, chain] {
 	return t.within(p, s.Last)
 }
 
-func (t *table) exactly(p, last netip.Prefix) iter.Seq2[netip.Prefix, chain] {
-	return func(yield func(netip.Prefix, chain) bool) {
-		if c, ok := t.trie.Get(p); ok && !last.IsValid() {
-			yield(p, c)
+func (t *table) exactly(p, last netip.Prefix) iter.Seq[chain] {
+	return func(yield func(chain) bool) {
+		if last.IsValid() {
+			return
+		}
+		if c := t.trie.get(keyOf(p.Addr()), p.Bits()); c != 0 {
+			yield(c)
 		}
 	}
 }
 
-func (t *table) covering(p, last netip.Prefix) iter.Seq2[netip.Prefix, chain] {
-	switch {
-	case !last.IsValid():
-		return t.trie.Supernets(p)
-	case last.Bits() == 0:
-		return func(func(netip.Prefix, chain) bool) {}
+func (t *table) covering(p, last netip.Prefix) iter.Seq[chain] {
+	bits := p.Bits()
+	if last.IsValid() {
+		bits = last.Bits() - 1
 	}
-	return t.trie.Supernets(netip.PrefixFrom(last.Addr(), last.Bits()-1))
+	return func(yield func(chain) bool) {
+		if bits >= 0 {
+			t.trie.covering(keyOf(p.Addr()), bits, yield)
+		}
+	}
 }
 
-// within yields the prefixes in p that come after last: those in last itself, then those in the upper halves beside it on the way up
-// to p. The trie finds each of these without a walk.
-func (t *table) within(p, last netip.Prefix) iter.Seq2[netip.Prefix, chain] {
-	if !last.IsValid() {
-		return t.trie.Subnets(p)
-	}
-	return func(yield func(netip.Prefix, chain) bool) {
-		for sub, c := range t.trie.Subnets(last) {
-			if sub != last && !yield(sub, c) {
-				return
-			}
+// within yields the chains in p that come after last: those in last itself, then those in the upper halves beside it on the way up to p.
+// The trie finds each of these without a walk.
+func (t *table) within(p, last netip.Prefix) iter.Seq[chain] {
+	return func(yield func(chain) bool) {
+		if !last.IsValid() {
+			t.trie.within(keyOf(p.Addr()), p.Bits(), yield)
+			return
 		}
-		for n := last.Bits(); n > p.Bits(); n-- {
-			beside, upper := upperHalf(last.Addr(), n)
-			if !upper {
-				continue
-			}
-			for sub, c := range t.trie.Subnets(beside) {
-				if !yield(sub, c) {
-					return
+		more := true
+		walk := func(sub netip.Prefix) {
+			t.trie.within(keyOf(sub.Addr()), sub.Bits(), func(c chain) bool {
+				if t.arena.prefix(c.head()) != last {
+					more = yield(c)
 				}
+				return more
+			})
+		}
+		walk(last)
+		for n := last.Bits(); more && n > p.Bits(); n-- {
+			if beside, upper := upperHalf(last.Addr(), n); upper {
+				walk(beside)
 			}
 		}
 	}
