@@ -26,7 +26,7 @@ type Config struct {
 	Steering    bool   `yaml:"steering"`     // default true; false runs one worker without a group
 	ListenIPFIX string `yaml:"listen-ipfix"` // UDP, and TCP unless ipfix.tcp is off; default [::]:4739; several with commas between, see IPFIXAddrs
 	ListenBMP   string `yaml:"listen-bmp"`   // TCP, default [::]:1790; several with commas between, see BMPAddrs
-	HTTP        string `yaml:"http"`         // metrics and health; default 127.0.0.1:(8080+slot); "off" for none
+	HTTP        string `yaml:"http"`         // metrics, health and looking glass; default 127.0.0.1:(8080+slot); "off" for none
 	StateDir    string `yaml:"state-dir"`    // what outlives a restart; "" keeps nothing
 	// ImageInterval is how often the routes of a device are saved to StateDir when they have changed, default 5m; 0 is only at the stop.
 	ImageInterval time.Duration `yaml:"image-interval"`

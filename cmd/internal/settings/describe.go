@@ -21,7 +21,7 @@ func descriptions() map[string]description {
 		"steering":       {"on|off", "off runs one worker alone, without a group"},
 		"listen-ipfix":   {argAddrs, "addresses and ports for IPFIX and NetFlow v9 (UDP) and IPFIX over TCP"},
 		"listen-bmp":     {argAddrs, "addresses and ports for BMP over TCP"},
-		"http":           {"ADDR", "metrics and health (default 127.0.0.1, port 8080 plus the slot); off for none"},
+		"http":           {"ADDR", "metrics, health and looking glass (default 127.0.0.1, port 8080 plus the slot); off for none"},
 		"state-dir":      {"DIR", "keeps what outlives a restart; without it nothing does"},
 		"image-interval": {"DURATION", "routes of a device are saved this often to the state directory; 0 only at the stop"},
 		"sink":           {"kafka|stdout", "where records go"},
