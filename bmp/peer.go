@@ -33,6 +33,7 @@ const (
 	ViewAdjRIBInPre
 	ViewAdjRIBOutPre
 	ViewAdjRIBOutPost
+	numViews
 )
 
 // String gives the name used in records.

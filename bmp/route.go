@@ -30,10 +30,38 @@ func (s *Session) decodeRoute(version uint8, header, body []byte) (Message, erro
 		return m, fmt.Errorf("type %d instead of update: %w", typ, ErrPDU)
 	}
 	s.count.Trailing += uint64(len(rest))
-	u, err := s.dec.DecodeUpdate(pdu, s.params)
-	m.Update = *u
+	m.Update, err = s.decodeUpdate(pdu)
 	return m, err
 }
+
+// decodeUpdate decodes an UPDATE as the peer's OPENs say, and where that makes no sense as if they had not spoken of path identifiers: FRR
+// 8.4 writes none in BMP whatever its BGP session has, GoBGP 3.10 none after policy. A message with one route, as both send them, is
+// practically never sensible in both forms. The view is then read in the form that was, until that makes no sense.
+func (s *Session) decodeUpdate(pdu []byte) (bgp.Update, error) {
+	before := s.dec.Counters
+	u, err := s.dec.DecodeUpdate(pdu, s.params)
+	promised := s.state.promised(s.peer.View())
+	if sensible(u, err) || len(promised) == 0 {
+		return *u, err
+	}
+	other := s.params
+	other.AddPath = nil
+	if len(s.params.AddPath) == 0 {
+		other.AddPath = promised
+	}
+	s.dec.Counters = before
+	if v, err := s.dec.DecodeUpdate(pdu, other); sensible(v, err) {
+		s.params, s.state.noPathIDs[s.peer.View()] = other, len(other.AddPath) == 0
+		s.count.PathIDsFlipped++
+		return *v, nil
+	}
+	s.dec.Counters = before
+	u, err = s.dec.DecodeUpdate(pdu, s.params)
+	return *u, err
+}
+
+// sensible reports whether the routes of an UPDATE could be read.
+func sensible(u *bgp.Update, err error) bool { return err == nil && u.Outcome < bgp.OutcomeFamilyError }
 
 // decodeMirroring walks the TLVs of Route Mirroring (RFC 7854 section 4.7).
 func (s *Session) decodeMirroring(header, body []byte) (Message, error) {

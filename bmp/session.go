@@ -23,14 +23,16 @@ type Config struct {
 
 // Counters are what a Session has seen. They only grow.
 type Counters struct {
-	Messages     [numTypes + 1]uint64 // by MessageType, unknown ones last
-	Malformed    uint64               // messages for which Decode returned an error
-	UnknownTLVs  uint64               // TLVs of unknown types, skipped by their length
-	BadOpens     uint64               // Peer Ups whose OPENs could be read in part only
-	NoPeerUp     uint64               // Route Monitoring of peers without Peer Up, read with the defaults
-	PeersRefused uint64               // Peer Ups beyond Config.MaxPeers
-	Trailing     uint64               // octets behind the UPDATE of Route Monitoring that are no TLVs
-	BGP          bgp.Counters
+	Messages    [numTypes + 1]uint64 // by MessageType, unknown ones last
+	Malformed   uint64               // messages for which Decode returned an error
+	UnknownTLVs uint64               // TLVs of unknown types, skipped by their length
+	// PathIDsFlipped counts how often a view was found to have path identifiers against, or again as, its peer's OPENs say.
+	PathIDsFlipped uint64
+	BadOpens       uint64 // Peer Ups whose OPENs could be read in part only
+	NoPeerUp       uint64 // Route Monitoring of peers without Peer Up, read with the defaults
+	PeersRefused   uint64 // Peer Ups beyond Config.MaxPeers
+	Trailing       uint64 // octets behind the UPDATE of Route Monitoring that are no TLVs
+	BGP            bgp.Counters
 }
 
 // peerState is what a Peer Up tells about its peer's UPDATEs.
@@ -40,6 +42,8 @@ type peerState struct {
 	in  []Family
 	out []Family
 	loc []Family
+
+	noPathIDs [numViews]bool // views whose UPDATEs have shown that they lack the path identifiers of in, out or loc
 }
 
 // Session decodes the messages of one BMP session. It belongs to one goroutine.
@@ -150,22 +154,28 @@ func (s *Session) find(header []byte) {
 // params says how the peer's UPDATEs are written. The A flag settles two-octet AS numbers. Without it BMP promises four,
 // which FRR breaks for its own routes and others when the BGP session has two: the decoder then looks at the path.
 func (t *peerState) params(p *Peer) bgp.Params {
-	out := bgp.Params{ASWidth: bgp.ASLikely4}
+	out := bgp.Params{ASWidth: bgp.ASLikely4, OwnTable: p.Addr.IsUnspecified()}
 	switch {
 	case p.AS2():
 		out.ASWidth = bgp.AS2
 	case p.Type != PeerLocRIB && t.as2:
 		out.ASWidth = bgp.ASLikely2
 	}
-	switch p.View() {
-	case ViewLocRIB:
-		out.AddPath = t.loc
-	case ViewAdjRIBOutPre, ViewAdjRIBOutPost:
-		out.AddPath = t.out
-	default:
-		out.AddPath = t.in
+	if view := p.View(); !t.noPathIDs[view] {
+		out.AddPath = t.promised(view)
 	}
 	return out
+}
+
+// promised gives the families whose routes have path identifiers in a view, going by the OPENs.
+func (t *peerState) promised(v View) []Family {
+	switch v {
+	case ViewLocRIB:
+		return t.loc
+	case ViewAdjRIBOutPre, ViewAdjRIBOutPost:
+		return t.out
+	}
+	return t.in
 }
 
 // setPeer keeps what a Peer Up says. The newest one counts, also for views that an earlier one has opened.

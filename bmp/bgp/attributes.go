@@ -35,6 +35,7 @@ type Attributes struct {
 	HasLabelIndex    bool
 	AtomicAggregate  bool
 	V4Mapped         bool    // NextHop arrived as ::ffff:a.b.c.d, as it does for IPv6 routes over an IPv4 core
+	noPath           bool    // AS_PATH is missing, which is not in outcome
 	outcome          Outcome // worst of decoding: OutcomeOK, OutcomeDiscard or OutcomeTreatWithdraw
 	panics           uint8   // how often gobgp had to be recovered
 	widthGuessed     bool    // AS numbers were not of the likely width
@@ -47,7 +48,15 @@ type Attributes struct {
 func (a *Attributes) Key() []byte { return a.key }
 
 // Outcome says what RFC 7606 made of the attributes: OutcomeOK, OutcomeDiscard or OutcomeTreatWithdraw.
-func (a *Attributes) Outcome() Outcome { return a.outcome }
+func (a *Attributes) Outcome() Outcome { return a.outcomeIn(&Params{}) }
+
+// outcomeIn is Outcome with the mandatory AS_PATH, which routes of the router's own tables may lack.
+func (a *Attributes) outcomeIn(p *Params) Outcome {
+	if a.noPath && !p.OwnTable {
+		return max(a.outcome, OutcomeTreatWithdraw)
+	}
+	return a.outcome
+}
 
 // attributesSize is about what an Attributes with empty slices takes, and its place in a cache.
 const attributesSize = 560

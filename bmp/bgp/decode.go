@@ -75,9 +75,10 @@ func (d *attrDecoder) finish() {
 		}
 	}
 	a.setPath(path)
-	if !a.HasOrigin || !a.HasASPath {
+	if !a.HasOrigin {
 		a.raise(OutcomeTreatWithdraw) // RFC 7606 section 3 d
 	}
+	a.noPath = !a.HasASPath // the same, see Params.OwnTable
 }
 
 // sortedSet sorts l in place and removes duplicates.

@@ -209,7 +209,7 @@ func (d *Decoder) announce(f *fields, p *Params) error {
 		return err
 	}
 	a := d.lookup(nil, p.ASWidth)
-	d.add(d.nlri[start:], nil, a)
+	d.add(d.nlri[start:], nil, a, p)
 	return nil
 }
 
@@ -233,7 +233,7 @@ func (d *Decoder) reach(f *fields, p *Params) {
 			return
 		}
 		d.other = other
-		d.add(nil, other, d.lookup(nextHop, p.ASWidth))
+		d.add(nil, other, d.lookup(nextHop, p.ASWidth), p)
 		return
 	}
 	nlri, err := appendNLRI(d.nlri, v, fam, p.addPath(fam), false, f.prefixSID)
@@ -242,17 +242,18 @@ func (d *Decoder) reach(f *fields, p *Params) {
 		return
 	}
 	d.nlri = nlri
-	d.add(nlri, nil, d.lookup(nextHop, p.ASWidth))
+	d.add(nlri, nil, d.lookup(nextHop, p.ASWidth), p)
 }
 
 // add files routes as announced, or as withdrawn when the message or their attributes ask for it.
 // A missing next hop is no reason: FRR sends none for routes that had a label.
-func (d *Decoder) add(nlri []NLRI, other []OtherNLRI, a *Attributes) {
+func (d *Decoder) add(nlri []NLRI, other []OtherNLRI, a *Attributes, p *Params) {
 	if len(nlri) == 0 && len(other) == 0 {
 		return
 	}
-	d.raise(a.outcome)
-	if d.withdrawAll || a.outcome == OutcomeTreatWithdraw {
+	outcome := a.outcomeIn(p)
+	d.raise(outcome)
+	if d.withdrawAll || outcome == OutcomeTreatWithdraw {
 		d.raise(OutcomeTreatWithdraw)
 		d.withdrawn = append(d.withdrawn, nlri...)
 		d.otherGone = append(d.otherGone, other...)

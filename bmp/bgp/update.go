@@ -35,6 +35,9 @@ func SplitMessage(data []byte) (typ uint8, body, rest []byte, err error) {
 type Params struct {
 	ASWidth ASWidth
 	AddPath []Family // families whose routes carry path identifiers
+	// OwnTable is for the router's own tables, whose routes no peer sent: a missing AS_PATH is an empty one there, as GoBGP writes the
+	// routes it originates. From a peer it is an error (RFC 7606 section 3 d).
+	OwnTable bool
 }
 
 func (p *Params) addPath(f Family) bool {
