@@ -29,6 +29,7 @@ var packageOf = map[string]string{
 	"pmacctd":      "pmacct",
 	"softflowctl":  "softflowd",
 	"softflowd":    "softflowd",
+	"vtysh":        "frr",
 
 	"/usr/lib/frr/bgpd": "frr",
 }
