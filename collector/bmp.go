@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -22,9 +23,13 @@ func (w *worker) serveBMP(ctx context.Context, ln *net.TCPListener) error {
 // busy owner slows this session down by TCP's own flow control and nobody else.
 func (w *worker) session(ctx context.Context, conn *net.TCPConn, from netip.AddrPort) {
 	log := w.log.With("device", from.Addr().String(), "port", from.Port())
-	if !w.owned.owns(from.Addr()) {
-		w.foreignSessions.Add(1)
-		w.warn.warn("bmp session of another slot's device, closed", slog.String("source", from.String()))
+	head, probe := w.answerConn(conn, from.Addr())
+	if probe {
+		return
+	}
+	noted := w.conns.add(from.Addr(), conn)
+	defer w.conns.remove(noted)
+	if !w.mayStay(from) {
 		return
 	}
 	log.Info("bmp session opened")
@@ -38,8 +43,11 @@ func (w *worker) session(ctx context.Context, conn *net.TCPConn, from netip.Addr
 	if told != nil {
 		cfg.Observer = told
 	}
-	err := correlate.NewFeed(from.Addr(), cfg, w.core.routes).Run(conn)
+	err := correlate.NewFeed(from.Addr(), cfg, w.core.routes).Run(io.MultiReader(bytes.NewReader(head), conn))
 	switch {
+	case w.conns.remove(noted):
+		log.Info("bmp session closed, its device belongs to another slot now")
+		told.end(downMoved, "")
 	case ctx.Err() != nil:
 		log.Info("bmp session closed by the stop of the worker")
 		told.end(downStop, "")
@@ -50,4 +58,19 @@ func (w *worker) session(ctx context.Context, conn *net.TCPConn, from netip.Addr
 		log.Warn("bmp session ended", "err", err)
 		told.end(downError, err.Error())
 	}
+}
+
+// mayStay reports whether a new connection's device belongs to this slot. One that came just before its device moved is no fault of the
+// steering.
+func (w *worker) mayStay(from netip.AddrPort) bool {
+	switch {
+	case w.owned.owns(from.Addr()):
+		return true
+	case w.owned.owned(from.Addr()):
+		w.follow.moved.Add(1)
+	default:
+		w.foreignSessions.Add(1)
+		w.warn.warn("session of another slot's device, closed", slog.String("source", from.String()))
+	}
+	return false
 }

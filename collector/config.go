@@ -60,6 +60,7 @@ type IntakeConfig struct {
 	ReceiveBuffer int           `yaml:"receive-buffer"` // bytes asked of the kernel for the UDP socket, default 32 MiB
 	Coalesce      time.Duration `yaml:"coalesce"`       // a short batch waits this long for more datagrams, default 5ms; 0 reads at once
 	MaxSessions   int           `yaml:"max-sessions"`   // BMP connections at once, default 4096
+	MoveSpread    time.Duration `yaml:"move-spread"`    // connections of devices that move to another slot are closed over this long, default 4s; 0 is at once
 }
 
 // JoinConfig says how long flows wait for what a right join needs, and in how much memory. None is lost by it: what has waited long
@@ -103,7 +104,7 @@ func Default() Config {
 			Brokers: []string{"localhost:9092"}, TopicFlow: "telcol.flow", TopicBMP: "telcol.bmp", CreateTopics: true,
 			Partitions: -1, Replication: -1, Compression: "none", BufferBytes: 256 << 20, Linger: 20 * time.Millisecond,
 		},
-		Intake: IntakeConfig{ReceiveBuffer: 32 << 20, Coalesce: 5 * time.Millisecond, MaxSessions: 4096},
+		Intake: IntakeConfig{ReceiveBuffer: 32 << 20, Coalesce: 5 * time.Millisecond, MaxSessions: 4096, MoveSpread: 4 * time.Second},
 		IPFIX:  defaultIPFIX(),
 		Record: RecordConfig{Extra: ExtraOff},
 		Join: JoinConfig{
@@ -166,6 +167,8 @@ func (c *Config) validateRest() error {
 	case c.Join.HoldBytes < 1<<16 || c.Join.HoldTotalBytes < c.Join.HoldBytes:
 		return fmt.Errorf("%w: join.hold-bytes %d and join.hold-total-bytes %d: want at least 64 KiB a device and no less in all",
 			ErrConfig, c.Join.HoldBytes, c.Join.HoldTotalBytes)
+	case c.Intake.MoveSpread < 0:
+		return fmt.Errorf("%w: intake.move-spread %v is negative", ErrConfig, c.Intake.MoveSpread)
 	case c.Intake.MaxSessions < 1:
 		return fmt.Errorf("%w: intake.max-sessions %d must be positive", ErrConfig, c.Intake.MaxSessions)
 	case c.Record.Extra != ExtraOff && c.Record.Extra != ExtraAll:

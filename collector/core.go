@@ -13,6 +13,7 @@ import (
 	"github.com/telcol/telcol/collector/intake"
 	"github.com/telcol/telcol/collector/record"
 	"github.com/telcol/telcol/correlate"
+	"github.com/telcol/telcol/steering"
 )
 
 // core is the goroutine that owns all device state: it decodes datagrams, applies routes, joins, encodes and hands records to the
@@ -29,6 +30,10 @@ type core struct {
 	asks      chan func() // see ask
 
 	readErrors atomic.Uint64
+
+	// Set before run, and nil when there is no steering group.
+	probe   func(src netip.AddrPort, payload []byte) bool // answers a datagram of a self-test
+	sighted chan<- []netip.Addr                           // takes sources to tell to the group
 
 	// Owned by run.
 	corr    *correlate.Correlator
@@ -52,6 +57,9 @@ type counters struct {
 	messages  uint64 // of connections
 	msgBytes  uint64
 	panics    uint64 // that decoding did not survive
+	probes    uint64 // of a self-test
+	adopted   uint64 // devices whose state was taken over from another slot's worker
+	moved     uint64 // devices forgotten because they belong to another slot now
 	records   uint64 // given to the sink
 }
 
@@ -137,8 +145,7 @@ func (c *core) run(ctx context.Context) {
 		case b := <-c.datagrams:
 			c.takeDatagrams(b)
 		case b := <-c.routes:
-			c.corr.Apply(b, time.Now().UnixNano())
-			b.Free()
+			c.applyRoutes(b)
 		case b := <-c.streams:
 			c.takeStream(b)
 		case f := <-c.asks:
@@ -158,6 +165,20 @@ func (c *core) tick(now time.Time) {
 	if now.Sub(c.saved) >= time.Second {
 		c.saved = now
 		c.state.round(c.corr, now)
+		c.roundOwned(now)
+	}
+}
+
+// roundOwned tells which sources there are and forgets devices that have moved to another slot: what they say from now on is known there.
+func (c *core) roundOwned(now time.Time) {
+	if fresh := c.owned.round(now); len(fresh) > 0 && c.sighted != nil {
+		select {
+		case c.sighted <- fresh:
+		default: // told again with the next of the rounds that tell all
+		}
+	}
+	if gone := c.owned.gone(now); gone != nil {
+		c.counted.moved += uint64(c.corr.Drop(gone))
 	}
 }
 
@@ -166,8 +187,7 @@ func (c *core) finish() {
 	for {
 		select {
 		case b := <-c.routes:
-			c.corr.Apply(b, time.Now().UnixNano())
-			b.Free()
+			c.applyRoutes(b)
 		case b := <-c.datagrams:
 			c.takeDatagrams(b)
 		case b := <-c.streams:
@@ -193,6 +213,10 @@ func (c *core) takeDatagrams(b *intake.Batch) {
 }
 
 func (c *core) takeDatagram(src netip.AddrPort, payload []byte, truncated bool) {
+	if len(payload) == steering.ProbeSize && c.probe != nil && c.probe(src, payload) {
+		c.counted.probes++
+		return
+	}
 	c.counted.datagrams++
 	c.counted.bytes += uint64(len(payload))
 	if truncated {
@@ -201,7 +225,7 @@ func (c *core) takeDatagram(src netip.AddrPort, payload []byte, truncated bool) 
 		return
 	}
 	addr := src.Addr()
-	if !c.owned.check(addr) {
+	if !c.receive(addr) {
 		c.counted.foreign++
 		c.warn.warn("datagram of another slot's device, dropped", slog.String("source", src.String()))
 		return
@@ -214,8 +238,24 @@ func (c *core) takeDatagram(src netip.AddrPort, payload []byte, truncated bool) 
 // errPanic reports a message whose decoding panicked: a fault of ours, which must cost that message and not the worker.
 var errPanic = errors.New("panic")
 
+func (c *core) applyRoutes(b *correlate.Batch) {
+	c.receive(b.Device())
+	c.corr.Apply(b, time.Now().UnixNano())
+	b.Free()
+}
+
+// receive reports whether a source belongs here. If it has just come from another slot, what is known of it there is taken over first.
+func (c *core) receive(src netip.Addr) bool {
+	own := c.owned.check(src)
+	if from := c.owned.cameFrom(); from >= 0 && c.state.takeOver(c.corr, src, from, time.Now()) {
+		c.counted.adopted++
+	}
+	return own
+}
+
 // takeStream gives the messages of a connection to the correlator, and its end.
 func (c *core) takeStream(b *streamBatch) {
+	c.receive(b.device)
 	s := correlate.Stream{Conn: b.conn}
 	c.stamp = b.received
 	c.now = c.stamp.UnixNano()

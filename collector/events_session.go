@@ -43,6 +43,7 @@ const (
 	downTerminated = "termination" // by the device, which said so
 	downError      = "error"       // of the stream or the connection
 	downStop       = "stop"        // of the worker
+	downMoved      = "moved"       // by the worker: the device belongs to another one now
 )
 
 const (

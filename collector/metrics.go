@@ -70,6 +70,12 @@ func (m *metrics) collectIntake(e *emitter, s *snapshot) {
 		e.gauge("telcol_intake_receive_buffer_bytes", "Receive buffer that the kernel granted to a UDP socket.",
 			float64(u.in.ReceiveBuffer()), "address", u.Addr().String())
 	}
+	if f := m.w.follow; f != nil {
+		e.counter("telcol_steering_moved_sessions_total", "Sessions closed because their device belongs to another slot now.", f.moved.Load()+m.w.streams.moved.Load())
+		e.counter("telcol_steering_adopted_devices_total", "Devices from another slot whose templates and option tables were taken over.", s.counted.adopted)
+		e.counter("telcol_steering_moved_devices_total", "Devices forgotten because they belong to another slot now.", s.counted.moved)
+		e.counter("telcol_steering_probes_total", "Datagrams and connections of self-tests.", s.counted.probes+m.w.probes.Load())
+	}
 	e.counter("telcol_steering_foreign_total", "Datagrams of devices that belong to another slot; must be 0.", s.counted.foreign)
 	e.counter("telcol_lost_total", lostHelp, s.counted.truncated, "stage", "intake", "reason", "truncated")
 	e.counter("telcol_lost_total", lostHelp, s.counted.foreign, "stage", "intake", "reason", "foreign")
@@ -180,9 +186,36 @@ func (m *metrics) collectSteering(e *emitter) {
 			e.counter("telcol_steering_packets_total", help, c.Empty, "listener", name, "of_slot", of, "result", "slot-empty")
 		}
 		e.counter("telcol_steering_unreadable_total", "Packets dropped because no source address was found.", l.Unreadable, "listener", name)
+		e.counter("telcol_steering_refused_total", "Packets dropped because their source is not on the list of allowed ones.", l.Refused, "listener", name)
+		e.counter("telcol_steering_migrated_total", "Connections taken over from the queue of a closing listener.", l.Migrated, "listener", name)
 		e.counter("telcol_steering_nobody_total", "Packets dropped because the device's bucket belongs to no slot.", l.Nobody, "listener", name)
 	}
 	e.gauge("telcol_steering_generation", "Generation of the group's table.", float64(m.w.sockets.group.Table().Generation()))
+	m.collectGroup(e)
+}
+
+// collectGroup tells what all workers of the group have told of themselves, so that any of them can be asked about all.
+func (m *metrics) collectGroup(e *emitter) {
+	slots, err := m.w.sockets.group.Workers()
+	if err != nil {
+		return
+	}
+	for _, s := range slots {
+		of := strconv.Itoa(s.Slot)
+		e.gauge("telcol_steering_slot_alive", "1 when every listener of the group has a socket in the slot.", boolValue(s.Alive), "of_slot", of)
+		e.gauge("telcol_steering_slot_buckets", "Buckets that belong to the slot, of 16384.", float64(s.Buckets), "of_slot", of)
+		e.gauge("telcol_steering_slot_weight", "Weight of the slot, 0 when it is drained.", s.Weight, "of_slot", of)
+		r := s.Report
+		if r == nil {
+			continue
+		}
+		e.gauge("telcol_steering_slot_heartbeat_age_seconds", "How long ago the slot's worker last told of itself.", r.Age().Seconds(), "of_slot", of)
+		e.gauge("telcol_steering_slot_devices", "Devices known to the slot's worker.", float64(r.Devices), "of_slot", of)
+		e.gauge("telcol_steering_slot_sessions", "BMP sessions open at the slot's worker.", float64(r.Sessions), "of_slot", of)
+		e.counter("telcol_steering_slot_datagrams_total", "Datagrams that the slot's worker has read.", r.Datagrams, "of_slot", of)
+		e.counter("telcol_steering_slot_receive_drops_total", "Datagrams that the kernel dropped at the slot's worker for want of receive buffer.", r.ReceiveDrops, "of_slot", of)
+		e.counter("telcol_steering_slot_foreign_total", "Datagrams and sessions of other slots' devices at the slot's worker; must be 0.", r.Foreign+r.ForeignConns, "of_slot", of)
+	}
 }
 
 func collectIPFIX(e *emitter, s *snapshot) {

@@ -182,19 +182,19 @@ func openGroup(ctx context.Context, cfg *Config, log *slog.Logger) (*steering.Gr
 	case err != nil:
 		return nil, advise(err, "steering")
 	}
-	return g, checkSlots(g, cfg)
+	return g, checkSlots(g, cfg, log)
 }
 
-func checkSlots(g *steering.Group, cfg *Config) error {
+// checkSlots compares with what the group has, which counts: it may have been resized since the settings were written, and a worker that
+// comes back must not stay away for that.
+func checkSlots(g *steering.Group, cfg *Config, log *slog.Logger) error {
 	n := g.Slots()
-	switch {
-	case cfg.Slots != 0 && cfg.Slots != n:
-		err := &steering.SlotsMismatchError{Group: cfg.Group, Want: cfg.Slots, Have: n}
-		g.Close()
-		return fmt.Errorf("%w: %w; start the worker with --slots %d or without --slots", ErrConfig, err, n)
-	case cfg.Slot >= n:
+	if cfg.Slot >= n {
 		g.Close()
 		return fmt.Errorf("%w: %w", ErrConfig, &steering.SlotRangeError{Group: cfg.Group, Slot: cfg.Slot, Slots: n})
+	}
+	if cfg.Slots != 0 && cfg.Slots != n {
+		log.Warn("the group has another number of slots than the settings, and counts", "group", n, "settings", cfg.Slots)
 	}
 	return nil
 }

@@ -80,7 +80,7 @@ func (s *stateDir) load(c *correlate.Correlator, owned *ownership, now time.Time
 		if device, err := netip.ParseAddr(name); !ok || err == nil && !owned.owns(device) {
 			continue // another slot's since the group has changed
 		}
-		if err := s.loadFile(c, f.Name(), name, now); err != nil {
+		if err := s.loadFile(c, s.dir, f.Name(), name, now); err != nil {
 			s.log.Warn("state of a device set aside", "file", f.Name(), "err", err)
 			path := filepath.Join(s.dir, f.Name())
 			if err := os.Rename(path, path+badSuffix); err != nil {
@@ -90,24 +90,25 @@ func (s *stateDir) load(c *correlate.Correlator, owned *ownership, now time.Time
 		}
 		loaded++
 	}
-	s.log.Info("state loaded", "devices", loaded, "dir", s.dir)
+	others := s.loadOthers(c, owned, now)
+	s.log.Info("state loaded", "devices", loaded, "of_other_slots", others, "dir", s.dir)
 }
 
 var errStateSize = errors.New("file is too large")
 
-func (s *stateDir) loadFile(c *correlate.Correlator, file, name string, now time.Time) error {
+func (s *stateDir) loadFile(c *correlate.Correlator, dir, file, name string, now time.Time) error {
 	device, err := netip.ParseAddr(name)
 	if err != nil {
 		return err
 	}
-	info, err := os.Stat(filepath.Join(s.dir, file))
+	info, err := os.Stat(filepath.Join(dir, file))
 	if err != nil {
 		return err
 	}
 	if info.Size() > maxState {
 		return errStateSize
 	}
-	state, err := os.ReadFile(filepath.Join(s.dir, file))
+	state, err := os.ReadFile(filepath.Join(dir, file))
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,10 @@ type streams struct {
 	log   *slog.Logger
 	out   chan<- *streamBatch
 
+	// Set before serve by a worker of a steering group.
+	first func(conn net.Conn, from netip.Addr) (head []byte, probe bool) // answers a self-test, else gives what it read
+	conns *connections
+
 	ids   atomic.Uint64
 	stats intake.ServeStats
 
@@ -32,6 +36,7 @@ type streams struct {
 	devices map[netip.Addr]int // connections by device
 
 	foreign  atomic.Uint64 // connections of another slot's devices
+	moved    atomic.Uint64 // connections that came just before their device moved to another slot
 	crowded  atomic.Uint64 // connections beyond those that one device may have
 	idle     atomic.Uint64 // connections ended because no message came
 	slow     atomic.Uint64 // connections ended because a message did not become whole
@@ -59,7 +64,7 @@ const (
 )
 
 func newStreams(cfg *IPFIXConfig, owned *ownership, warn *sampled, log *slog.Logger, out chan<- *streamBatch) *streams {
-	return &streams{cfg: cfg, owned: owned, warn: warn, log: log, out: out, devices: make(map[netip.Addr]int)}
+	return &streams{cfg: cfg, owned: owned, warn: warn, log: log, out: out, conns: new(connections), devices: make(map[netip.Addr]int)}
 }
 
 // serve accepts connections until ctx ends and every one's goroutine has ended.
@@ -89,7 +94,20 @@ func (s *streams) leave(device netip.Addr) {
 // session reads one connection to its end.
 func (s *streams) session(ctx context.Context, conn *net.TCPConn, from netip.AddrPort) {
 	device := from.Addr()
+	var head []byte
+	if s.first != nil {
+		var probe bool
+		if head, probe = s.first(conn, device); probe {
+			return
+		}
+	}
+	noted := s.conns.add(device, conn)
+	defer s.conns.remove(noted)
 	if !s.owned.owns(device) {
+		if s.owned.owned(device) {
+			s.moved.Add(1)
+			return
+		}
 		s.foreign.Add(1)
 		s.warn.warn("ipfix connection of another slot's device, closed", slog.String("source", from.String()))
 		return
@@ -103,8 +121,11 @@ func (s *streams) session(ctx context.Context, conn *net.TCPConn, from netip.Add
 	log := s.log.With("device", device.String(), "port", from.Port())
 	log.Info("ipfix connection opened")
 	c := newStreamConn(ctx, conn, s.cfg.TCPIdleTimeout)
+	c.head = head
 	err := s.forward(c, device, s.ids.Add(1))
 	switch s.ended(c, err); {
+	case s.conns.remove(noted):
+		log.Info("ipfix connection closed, its device belongs to another slot now")
 	case ctx.Err() != nil:
 		log.Info("ipfix connection closed by the stop of the worker")
 	case errors.Is(err, io.EOF):
@@ -169,6 +190,7 @@ type streamConn struct {
 	ctx    context.Context
 	conn   *net.TCPConn
 	reader *ipfix.Reader
+	head   []byte // was read before, and comes first
 
 	idle     time.Duration // 0 for no bound
 	patience time.Duration
@@ -185,6 +207,11 @@ func newStreamConn(ctx context.Context, conn *net.TCPConn, idle time.Duration) *
 
 // Read reads for the reader, which calls it only when no whole message is left.
 func (c *streamConn) Read(p []byte) (int, error) {
+	if len(c.head) > 0 {
+		n := copy(p, c.head)
+		c.head = c.head[n:]
+		return n, nil
+	}
 	now := time.Now()
 	var deadline time.Time
 	switch {

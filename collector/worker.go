@@ -52,11 +52,14 @@ type worker struct {
 	state   *stateDir  // nil without --state-dir
 	owned   *ownership // nil when steering is off
 	warn    *sampled
+	follow  *follower // nil when steering is off
 
 	// Of the BMP sessions' goroutines.
 	attributes      *bgp.Cache // decoded path attributes, shared by all sessions
 	sessions        atomic.Uint64
 	foreignSessions atomic.Uint64
+	probes          atomic.Uint64 // connections of a self-test
+	conns           connections
 	bmpStats        intake.ServeStats
 }
 
@@ -84,6 +87,12 @@ func (w *worker) start() error {
 	}
 	w.streams = newStreams(&w.cfg.IPFIX, w.owned, w.warn, w.log, w.core.streams)
 	w.glass = newGlass(w)
+	w.streams.conns = &w.conns
+	if w.sockets.group != nil {
+		w.streams.first = w.answerConn
+		w.follow = newFollower(w)
+		w.core.probe, w.core.sighted = w.answerDatagram, w.follow.sighted
+	}
 	if w.http, err = listenHTTP(&w.cfg, w); err != nil {
 		return err
 	}
@@ -121,6 +130,7 @@ func (w *worker) run(ctx context.Context) error {
 		owner.Go(w.state.run)
 		owner.Go(w.core.images.run)
 	}
+	owner.Go(func() { w.follow.run(joining) })
 	for _, u := range w.sockets.udp {
 		readers.Go(func() { fail <- w.readDatagrams(taking, u) })
 	}

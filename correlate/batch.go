@@ -63,6 +63,9 @@ func (b *Batch) reset() {
 	b.ops, b.nlri, b.counted = b.ops[:0], b.nlri[:0], BMPCounters{}
 }
 
+// Device returns whose session the batch is of.
+func (b *Batch) Device() netip.Addr { return b.device }
+
 // Apply carries out a batch. now is in Unix nanoseconds.
 func (c *Correlator) Apply(b *Batch, now int64) {
 	c.counted.BMP.add(&b.counted)

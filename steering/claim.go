@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"syscall"
 
 	"github.com/cilium/ebpf"
@@ -16,7 +17,9 @@ import (
 type Claim struct {
 	group *Group
 	slot  int
-	held  []seat
+
+	mu   sync.Mutex // Release and Refresh
+	held []seat
 }
 
 // seat is one socket of a claim.
@@ -72,6 +75,8 @@ func (c *Claim) Refresh(ctx context.Context) (revision uint32, err error) {
 		return 0, err
 	}
 	defer lock.unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return c.refresh()
 }
 
@@ -106,7 +111,7 @@ func (c *Claim) Slot() int { return c.slot }
 // its neighbours datagrams. Lookups under way may still find them, so read on for a
 // few milliseconds before closing; what arrives then may even be a neighbour's.
 // Releasing again, or after the sockets were closed, does
-// nothing; two goroutines must not do it at once.
+// nothing.
 func (c *Claim) Release(ctx context.Context) error {
 	lock, err := c.group.pins.lock(ctx)
 	switch {
@@ -115,6 +120,8 @@ func (c *Claim) Release(ctx context.Context) error {
 	case !errors.Is(err, ErrNoGroup): // a destroyed group has nobody to race with
 		return err
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	var errs []error
 	for _, s := range c.held {
 		errs = append(errs, s.leave(c.slot))

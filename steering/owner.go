@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -146,6 +147,7 @@ type socketInfo struct {
 	cookie uint64
 	inode  uint32
 	uid    uint32
+	local  netip.Addr // that the socket is bound to
 }
 
 const (
@@ -233,7 +235,12 @@ func netlinkError(data []byte) error {
 
 // diagSocket reads a struct inet_diag_msg: the cookie is two words, low one first.
 func diagSocket(b []byte) socketInfo {
+	local := netip.AddrFrom16([16]byte(b[8:24]))
+	if b[0] == unix.AF_INET {
+		local = netip.AddrFrom4([4]byte(b[8:12]))
+	}
 	return socketInfo{
+		local:  local.Unmap(),
 		cookie: uint64(binary.NativeEndian.Uint32(b[44:])) | uint64(binary.NativeEndian.Uint32(b[48:]))<<32,
 		uid:    binary.NativeEndian.Uint32(b[64:]),
 		inode:  binary.NativeEndian.Uint32(b[68:]),

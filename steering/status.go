@@ -72,8 +72,11 @@ type Status struct {
 	Group      string       `json:"group"`
 	Root       string       `json:"root"`
 	Generation uint32       `json:"generation"`
+	Program    uint32       `json:"program"` // revision of the pinned program
 	Aliases    int          `json:"aliases"`
-	Slots      []SlotStatus `json:"slots"` // indexed by slot
+	Pins       int          `json:"pins"`
+	Allowed    int          `json:"allowed"` // prefixes; 0 lets everything in
+	Slots      []SlotStatus `json:"slots"`   // indexed by slot
 	Listeners  []Counters   `json:"listeners"`
 	// Strangers are sockets on the group's ports that hold no slot: workers about
 	// to claim one, or programs that do not belong there. One that is bound to a
@@ -97,8 +100,15 @@ func (s *Status) Unreadable() (n uint64) {
 
 // SlotStatus is one slot of a [Status].
 type SlotStatus struct {
-	Slot    int `json:"slot"`
-	Buckets int `json:"buckets"` // of the 16384
+	Slot    int     `json:"slot"`
+	Buckets int     `json:"buckets"` // of the 16384
+	Weight  float64 `json:"weight"`  // 0 when drained
+	// Beyond means that the group has no such slot any more, and a worker is still
+	// there.
+	Beyond bool `json:"beyond,omitempty"`
+	// Report is what the slot's last worker told, and BeatAge how many seconds ago.
+	Report  *Report `json:"report,omitempty"`
+	BeatAge float64 `json:"beatAge,omitempty"`
 	// PID and Command are those of the first listener's owner that could be seen.
 	PID     int    `json:"pid,omitempty"`
 	Command string `json:"command,omitempty"`
@@ -128,14 +138,29 @@ func (g *Group) Status() (*Status, error) {
 	}
 	st := &Status{
 		Group: g.pins.name, Root: g.pins.root, Generation: t.generation,
-		Aliases: len(t.aliases), Listeners: counters,
+		Program: t.program, Aliases: len(t.aliases), Pins: len(t.plan.Pins), Allowed: len(t.allowed), Listeners: counters,
 	}
-	owned, err := g.owners(st, t.slots)
+	slots, err := g.occupied(counters, t.slots)
 	if err != nil {
 		return nil, err
 	}
-	for slot, share := range t.Share() {
-		s := SlotStatus{Slot: slot, Buckets: share, Alive: len(counters) > 0}
+	owned, err := g.owners(st, slots)
+	if err != nil {
+		return nil, err
+	}
+	reports, err := g.reports(slots)
+	if err != nil {
+		return nil, err
+	}
+	share := append(t.Share(), make([]int, slots-t.slots)...)
+	for slot := range slots {
+		s := SlotStatus{Slot: slot, Buckets: share[slot], Alive: len(counters) > 0, Beyond: slot >= t.slots, Report: reports[slot]}
+		if s.Report != nil {
+			s.BeatAge = s.Report.Age().Seconds()
+		}
+		if !s.Beyond {
+			s.Weight = t.plan.Weight(slot)
+		}
 		for i, c := range counters {
 			sl := SlotListener{Listener: c.Listener, Owner: owned[i][slot]}
 			if slot < len(c.Slots) {
@@ -146,6 +171,56 @@ func (g *Group) Status() (*Status, error) {
 		st.Slots = append(st.Slots, s)
 	}
 	return st, nil
+}
+
+// occupied returns the number of slots to look at: those of the table, and more if a
+// worker is in one that the group has no more.
+func (g *Group) occupied(listeners []Counters, slots int) (int, error) {
+	most := slots
+	for _, c := range listeners {
+		e, err := g.endpoint(c.Listener)
+		if err != nil {
+			return 0, err
+		}
+		for slot := slots; slot < MaxSlots; slot++ {
+			cookie, err := e.cookie(slot)
+			if err != nil {
+				return 0, err
+			}
+			if cookie != 0 {
+				most = max(most, slot+1)
+			}
+		}
+	}
+	return most, nil
+}
+
+// Workers is Status for machines that ask often: slots with what their workers told,
+// without owners and listeners.
+func (g *Group) Workers() ([]SlotStatus, error) {
+	t := g.Table()
+	es, err := g.all()
+	if err != nil {
+		return nil, err
+	}
+	reports, err := g.reports(t.slots)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]SlotStatus, t.slots)
+	for slot, share := range t.Share() {
+		all[slot] = SlotStatus{Slot: slot, Buckets: share, Weight: t.plan.Weight(slot), Report: reports[slot], Alive: len(es) > 0}
+	}
+	for _, e := range es {
+		cookies, err := e.cookies(t.slots)
+		if err != nil {
+			return nil, err
+		}
+		for slot, cookie := range cookies {
+			all[slot].Alive = all[slot].Alive && cookie != 0
+		}
+	}
+	return all, nil
 }
 
 func (s *SlotStatus) add(l SlotListener) {

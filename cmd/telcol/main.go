@@ -96,8 +96,8 @@ func adviseSteering(err error, group string) error {
 		return usagef("a group that does not exist yet needs its number of workers: telcol steering init --slots N, with N from 1 to %d", steering.MaxSlots)
 	case errors.Is(err, steering.ErrName):
 		return usagef("%v, choose another --group", err)
-	case errors.Is(err, steering.ErrSlotsMismatch):
-		return fmt.Errorf("%w: leave --slots away, or stop its workers and run telcol steering destroy --group %s first", err, group)
+	case errors.Is(err, steering.ErrOtherKey):
+		return fmt.Errorf("%w than the key file: leave --key-file away, or run telcol steering destroy --group %s first, which moves all devices", err, group)
 	case errors.Is(err, steering.ErrGroupBusy):
 		return fmt.Errorf("%w: stop them first, or use --force", err)
 	case errors.Is(err, steering.ErrNotMounted):

@@ -110,7 +110,7 @@ func TestCommandsWithoutOne(t *testing.T) {
 func TestHelp(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"--help", "  worker      Run one worker of the group\n"},
-		{"worker --help", "--kafka-brokers LIST                  bootstrap brokers, host:port with commas between (default localhost:9092)\n"},
+		{"worker --help", "bootstrap brokers, host:port with commas between (default localhost:9092)\n"},
 		{"steering init --help", "--user USER"},
 		{"replay --help", "--map FROM=TO"},
 		{"demo --help", "--for duration"},

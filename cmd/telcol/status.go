@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/netip"
+	"strconv"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,39 +16,66 @@ import (
 )
 
 func steeringStatusCommand(e *env) *cobra.Command {
-	var asJSON bool
+	var o statusOptions
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show slots, owners and counters",
-		Args:  noArgs,
+		Short: "Show slots, owners, what workers tell, and counters",
+		Long: `Show the slots of the group: who owns them, what share of the devices is theirs, what their workers tell of
+themselves, and what the kernel counted. A worker that has not told anything for long is stuck or stopped.`,
+		Args: noArgs,
 	}
 	flags := addSettings(cmd, "group")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON")
-	cmd.RunE = func(*cobra.Command, []string) error {
-		s, err := flags.load(e)
-		if err != nil {
-			return err
+	cmd.Flags().BoolVar(&o.json, "json", false, "as JSON")
+	cmd.Flags().BoolVar(&o.watch, "watch", false, "again and again, until interrupted; with --json one object a line")
+	cmd.Flags().DurationVar(&o.every, "every", 2*time.Second, "how often with --watch")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if o.every <= 0 {
+			return usagef("--every %v must be positive", o.every)
 		}
-		st, err := groupStatus(e, s.Config.Group)
-		if err != nil {
-			return err
-		}
-		if asJSON {
-			return printJSON(e.stdout, st)
-		}
-		return printStatus(e.stdout, st)
+		return withGroup(e, flags, func(g *steering.Group) error { return showStatus(cmd.Context(), e.stdout, g, &o) })
 	}
 	return cmd
 }
 
-func groupStatus(e *env, name string) (*steering.Status, error) {
-	g, err := steering.Open(e.steeringRoot, name)
-	if err != nil {
-		return nil, adviseSteering(err, name)
-	}
-	defer g.Close()
+type statusOptions struct {
+	json, watch bool
+	every       time.Duration
+}
+
+// clearScreen moves to the top left and clears what is there.
+const clearScreen = "\x1b[H\x1b[2J"
+
+func showStatus(ctx context.Context, w io.Writer, g *steering.Group, o *statusOptions) error {
 	st, err := g.Status()
-	return st, adviseSteering(err, name)
+	switch {
+	case err != nil:
+		return err
+	case o.json && !o.watch:
+		return printJSON(w, st)
+	case !o.watch:
+		return printStatus(w, st)
+	}
+	tick := time.NewTicker(o.every)
+	defer tick.Stop()
+	for {
+		if o.json {
+			err = json.NewEncoder(w).Encode(st)
+		} else {
+			fmt.Fprint(w, clearScreen)
+			err = printStatus(w, st)
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if st, err = g.Status(); err != nil {
+			return err
+		}
+	}
 }
 
 func printJSON(w io.Writer, v any) error {
@@ -55,27 +85,94 @@ func printJSON(w io.Writer, v any) error {
 }
 
 func printStatus(w io.Writer, st *steering.Status) error {
-	fmt.Fprintf(w, "steering group %q: %d slots, generation %d, %d aliases\n", st.Group, len(st.Slots), st.Generation, st.Aliases)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(t, "\nslot\tshare\towner\t")
-	for _, l := range st.Listeners {
-		fmt.Fprintf(t, "%s selected\tdropped\t", l.Listener)
-	}
-	fmt.Fprintln(t)
+	slots := 0
 	for _, s := range st.Slots {
-		fmt.Fprintf(t, "%d\t%.1f%%\t%s\t", s.Slot, 100*float64(s.Buckets)/steering.Buckets, ownerText(&s))
-		for _, l := range s.Listeners {
-			fmt.Fprintf(t, "%d\t%d\t", l.Selected, l.Empty)
+		if !s.Beyond {
+			slots++
 		}
-		fmt.Fprintln(t)
+	}
+	fmt.Fprintf(w, "steering group %q: %d slots, generation %d, %d aliases, %d pins", st.Group, slots, st.Generation, st.Aliases, st.Pins)
+	if st.Allowed > 0 {
+		fmt.Fprintf(w, ", %d allowed prefixes", st.Allowed)
+	}
+	fmt.Fprint(w, "\n\n")
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "slot\tshare\tweight\towner\ttold\tdevices\tsessions\tdatagrams/s\tbuffer drops\tforeign\t")
+	for i := range st.Slots {
+		printWorker(t, &st.Slots[i])
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	if n := st.Unreadable(); n > 0 {
-		fmt.Fprintf(w, "\n%d packets dropped for want of a source address\n", n)
+	if err := printCounters(w, st); err != nil {
+		return err
+	}
+	for _, s := range st.Strangers {
+		fmt.Fprintf(w, "\n%s: a socket of %s is on the port and in no slot\n", s.Listener, s.Owner)
 	}
 	return nil
+}
+
+// printWorker prints the line of one slot.
+func printWorker(w io.Writer, s *steering.SlotStatus) {
+	weight := strconv.FormatFloat(s.Weight, 'g', -1, 64)
+	switch {
+	case s.Beyond:
+		weight = "gone"
+	case s.Weight == 0:
+		weight = "drained"
+	}
+	owner := ownerText(s)
+	fmt.Fprintf(w, "%d\t%.1f%%\t%s\t%s\t", s.Slot, 100*float64(s.Buckets)/steering.Buckets, weight, owner)
+	r := s.Report
+	if r == nil || owner == nobody {
+		fmt.Fprintln(w, "-\t-\t-\t-\t-\t-\t")
+		return
+	}
+	told := fmt.Sprintf("%.0fs ago", s.BeatAge)
+	if s.BeatAge > stuckAfter.Seconds() {
+		told += ", stuck"
+	}
+	fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t\n", told, r.Devices, r.Sessions, r.Rate, r.ReceiveDrops, r.Foreign+r.ForeignConns)
+}
+
+// stuckAfter is how long a worker may be silent; it tells of itself every second.
+const stuckAfter = 10 * time.Second
+
+// printCounters prints what the kernel counted, a column a listener.
+func printCounters(w io.Writer, st *steering.Status) error {
+	if len(st.Listeners) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(t, "kernel\t")
+	for _, l := range st.Listeners {
+		fmt.Fprintf(t, "%s selected\tdropped\t", l.Listener)
+	}
+	fmt.Fprintln(t)
+	for i, s := range st.Slots {
+		fmt.Fprintf(t, "slot %d\t", s.Slot)
+		for _, l := range st.Slots[i].Listeners {
+			fmt.Fprintf(t, "%d\t%d\t", l.Selected, l.Empty)
+		}
+		fmt.Fprintln(t)
+	}
+	for _, row := range []struct {
+		name string
+		of   func(*steering.Counters) uint64
+	}{
+		{"not allowed", func(c *steering.Counters) uint64 { return c.Refused }},
+		{"no source address", func(c *steering.Counters) uint64 { return c.Unreadable }},
+		{"no slot", func(c *steering.Counters) uint64 { return c.Nobody }},
+	} {
+		fmt.Fprintf(t, "%s\t", row.name)
+		for i := range st.Listeners {
+			fmt.Fprintf(t, "\t%d\t", row.of(&st.Listeners[i]))
+		}
+		fmt.Fprintln(t)
+	}
+	return t.Flush()
 }
 
 const (
@@ -140,8 +237,10 @@ func steeringWhereCommand(e *env) *cobra.Command {
 // place is the answer of telcol steering where.
 type place struct {
 	steering.Placement
-	PID   int  `json:"pid,omitempty"`
-	Alive bool `json:"alive"`
+	PID     int  `json:"pid,omitempty"`
+	Alive   bool `json:"alive"`
+	Allowed bool `json:"allowed"`
+	Pinned  bool `json:"pinned,omitempty"`
 }
 
 func printWhere(e *env, name string, addrs []netip.Addr, asJSON bool) error {
@@ -154,9 +253,10 @@ func printWhere(e *env, name string, addrs []netip.Addr, asJSON bool) error {
 	if err != nil {
 		return adviseSteering(err, name)
 	}
-	enc := json.NewEncoder(e.stdout)
+	enc, pins := json.NewEncoder(e.stdout), g.Table().Plan().Pins
 	for _, a := range addrs {
-		p := place{Placement: g.Where(a)}
+		p := place{Placement: g.Where(a), Allowed: g.Table().Allows(a)}
+		_, p.Pinned = pins[p.Canonical]
 		who := nobody + dropped
 		if p.Slot >= 0 && p.Slot < len(st.Slots) {
 			s := &st.Slots[p.Slot]
@@ -165,6 +265,9 @@ func printWhere(e *env, name string, addrs []netip.Addr, asJSON bool) error {
 			if who = fmt.Sprintf("slot %d, %s", p.Slot, owner); owner == nobody {
 				who += dropped
 			}
+		}
+		if !p.Allowed {
+			who += ", but it is not let in" + dropped
 		}
 		if asJSON {
 			err = enc.Encode(p)
@@ -178,9 +281,12 @@ func printWhere(e *env, name string, addrs []netip.Addr, asJSON bool) error {
 	return nil
 }
 
-func aliasText(p *place) string {
-	if p.Canonical == p.Addr {
-		return ""
+func aliasText(p *place) (text string) {
+	if p.Canonical != p.Addr {
+		text = ", an address of " + p.Canonical.String()
 	}
-	return ", an address of " + p.Canonical.String()
+	if p.Pinned {
+		text += ", pinned"
+	}
+	return text
 }

@@ -20,9 +20,11 @@ import (
 func steeringCommand(e *env) *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:   "steering",
-		Short: "Create, inspect or remove the steering group of this host",
+		Short: "Create, inspect, change or remove the steering group of this host",
 	})
-	cmd.AddCommand(steeringInitCommand(e), steeringDestroyCommand(e), steeringStatusCommand(e), steeringWhereCommand(e))
+	cmd.AddCommand(steeringInitCommand(e), steeringDestroyCommand(e), steeringStatusCommand(e), steeringWhereCommand(e), selftestCommand(e))
+	cmd.AddCommand(tableCommands(e)...)
+	cmd.AddCommand(listCommands(e)...)
 	return cmd
 }
 
@@ -30,18 +32,28 @@ func steeringCommand(e *env) *cobra.Command {
 const groupLock = 30 * time.Second
 
 func steeringInitCommand(e *env) *cobra.Command {
-	var owner string
+	var owner, keyFile string
+	var allow []string
 	cmd := &cobra.Command{
 		Use:   "init --slots N",
 		Short: "Create the group and load its program (root)",
 		Long: `Create the steering group: load the program, pin it and its tables under /sys/fs/bpf/telcol, which is
 mounted where it is not. Needs root (CAP_BPF and CAP_PERFMON), once after each boot; the workers need
-nothing. A group that exists stays as it is and gets what it lacks.`,
+nothing.
+
+A group that exists gets what it lacks: listeners, allowed prefixes, the program of this version if another one
+is pinned (running workers attach it within seconds, nothing is lost), and the number of slots, as by
+telcol steering resize. All else stays as it is.
+
+With --key-file devices have the same places after a reboot, and on every host that has the same file and number
+of slots. The file is made, readable by its owner alone, where there is none.`,
 		Example: `  telcol steering init --slots 4
-  telcol steering init --slots 4 --user telcol`,
+  telcol steering init --slots 4 --user telcol --key-file /var/lib/telcol/steering.key`,
 		Args: noArgs,
 	}
 	flags := addSettings(cmd, "group", "slots", "listen-ipfix", "listen-bmp", "ipfix.tcp")
+	cmd.Flags().Var((*fileValue)(&keyFile), "key-file", "takes the key of the group from this file, or writes it there")
+	cmd.Flags().StringSliceVar(&allow, "allow", nil, "prefixes of sources to let in, as telcol steering allow (default all)")
 	cmd.Flags().Var((*userValue)(&owner), "user", "workers run as this user: name, uid or uid:gid (default: who runs this)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		s, err := flags.load(e)
@@ -52,6 +64,12 @@ nothing. A group that exists stays as it is and gets what it lacks.`,
 		if err != nil {
 			return err
 		}
+		if o.Allow, err = parsePrefixes(allow); err != nil {
+			return err
+		}
+		if o.Key, err = readKey(keyFile); err != nil {
+			return err
+		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), groupLock)
 		defer cancel()
 		g, err := steering.Init(ctx, o)
@@ -59,6 +77,11 @@ nothing. A group that exists stays as it is and gets what it lacks.`,
 			return adviseSteering(err, o.Name)
 		}
 		defer g.Close()
+		if o.Key == nil && keyFile != "" {
+			if err := writeKey(keyFile, g.Key()); err != nil {
+				return err
+			}
+		}
 		return printGroup(e.stdout, g)
 	}
 	return cmd
@@ -66,7 +89,7 @@ nothing. A group that exists stays as it is and gets what it lacks.`,
 
 // initOptions gives what the settings mean for the group.
 func initOptions(e *env, cfg *collector.Config, owner string) (steering.Options, error) {
-	o := steering.Options{Root: e.steeringRoot, Name: cfg.Group, Slots: cfg.Slots}
+	o := steering.Options{Root: e.steeringRoot, Name: cfg.Group, Slots: cfg.Slots, Resize: true}
 	type listener struct {
 		proto steering.Proto
 		addrs func() ([]netip.AddrPort, error)

@@ -53,7 +53,10 @@ func StartCommand(t testing.TB, cmd *exec.Cmd) *Process {
 		cmd.Stderr = &p.out
 	}
 	// A group of its own, so that what it forks ends with it; and it ends if the test is killed.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = new(syscall.SysProcAttr)
+	}
+	cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Pdeathsig = true, syscall.SIGKILL
 	cmd.WaitDelay = 2 * time.Second // for children that keep the output open
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

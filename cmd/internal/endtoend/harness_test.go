@@ -32,6 +32,7 @@ type group struct {
 	name    string
 	ipfix   string // listening addresses to send to
 	bmp     string
+	state   string // directory, of groups that have one
 	workers []*daemons.Worker
 }
 

@@ -42,6 +42,7 @@ func descriptions() map[string]description {
 		"intake.receive-buffer": {argSize, "receive buffer asked of the kernel for the UDP socket"},
 		"intake.coalesce":       {"DURATION", "a short batch waits this long for more datagrams; 0 reads at once"},
 		"intake.max-sessions":   {"N", "BMP connections at once"},
+		"intake.move-spread":    {"DURATION", "sessions of devices that move to another slot are closed over this long"},
 
 		"bmp.max-message":   {argSize, "a longer BMP message ends its session"},
 		"bmp.stale-timeout": {"DURATION", "routes of a lost BMP session are kept this long"},

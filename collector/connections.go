@@ -1,0 +1,106 @@
+package collector
+
+import (
+	"context"
+	"io"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// connections are the open connections of devices. One whose device has moved to another slot is closed: the device connects again and
+// reaches the worker that has its datagrams. Many at once are closed over a while, so that the other workers do not get all their tables
+// at the same time.
+type connections struct {
+	mu   sync.Mutex
+	open map[*connection]struct{}
+}
+
+// connection is one of them.
+type connection struct {
+	from  netip.Addr
+	conn  io.Closer
+	moved bool // is to be closed, or was
+}
+
+// add notes a connection, until it is removed. It must be noted before its owner is asked for: whoever looks for connections to close
+// afterwards finds it.
+func (c *connections) add(from netip.Addr, conn io.Closer) *connection {
+	n := &connection{from: from, conn: conn}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open == nil {
+		c.open = make(map[*connection]struct{})
+	}
+	c.open[n] = struct{}{}
+	return n
+}
+
+// remove forgets a connection and reports whether it was closed because its device has moved.
+func (c *connections) remove(n *connection) (moved bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.open, n)
+	return n.moved
+}
+
+// devices returns whom the connections come from.
+func (c *connections) devices() []netip.Addr {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	seen := make(map[netip.Addr]struct{}, len(c.open))
+	for n := range c.open {
+		seen[n.from] = struct{}{}
+	}
+	all := make([]netip.Addr, 0, len(seen))
+	for a := range seen {
+		all = append(all, a)
+	}
+	return all
+}
+
+// foreign marks the connections whose device is not owned any more and returns them in random order.
+func (c *connections) foreign(owns func(netip.Addr) bool) []*connection {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var gone []*connection
+	for n := range c.open {
+		if !n.moved && !owns(n.from) {
+			n.moved = true
+			gone = append(gone, n)
+		}
+	}
+	rand.Shuffle(len(gone), func(i, j int) { gone[i], gone[j] = gone[j], gone[i] })
+	return gone
+}
+
+// stay takes the mark off a connection whose device has come back in time.
+func (c *connections) stay(n *connection) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n.moved = false
+}
+
+// closeMoved closes the connections of devices that are not owned any more, evenly over the spread, and returns how many it closed. It ends
+// early when ctx does.
+func (c *connections) closeMoved(ctx context.Context, spread time.Duration, owns func(netip.Addr) bool) (closed int) {
+	gone := c.foreign(owns)
+	start := time.Now()
+	for i, n := range gone {
+		wait := time.NewTimer(time.Until(start.Add(spread * time.Duration(i) / time.Duration(len(gone)))))
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return closed
+		case <-wait.C:
+		}
+		if owns(n.from) {
+			c.stay(n)
+			continue
+		}
+		n.conn.Close()
+		closed++
+	}
+	return closed
+}

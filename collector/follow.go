@@ -1,0 +1,136 @@
+package collector
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/telcol/telcol/steering"
+)
+
+// follower keeps a worker and its steering group in step: it takes up changes of the table, and tells the group about the worker.
+type follower struct {
+	w     *worker
+	group *steering.Group
+
+	program atomic.Uint32 // revision that the sockets have
+	moved   atomic.Uint64 // connections closed because their device has moved
+	sighted chan []netip.Addr
+
+	// Of tell.
+	datagrams uint64
+	at        time.Time
+	conns     time.Time // when the sources of connections were last told
+}
+
+const (
+	watchEvery = time.Second // how soon a change of the table is seen
+	beatEvery  = time.Second // how often the worker tells about itself
+)
+
+func newFollower(w *worker) *follower {
+	return &follower{w: w, group: w.sockets.group, sighted: make(chan []netip.Addr, 1)}
+}
+
+// run follows until ctx ends.
+func (f *follower) run(ctx context.Context) {
+	if f == nil {
+		return
+	}
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	parts.Go(func() { f.tell(ctx) })
+	f.refresh(ctx) // what has changed between opening the group and now
+	err := f.group.Watch(ctx, watchEvery, func(t *steering.Table) {
+		f.w.log.Info("steering table has changed", "generation", t.Generation(), "slots", t.Slots())
+		f.refresh(ctx)
+		parts.Go(func() { f.leave(ctx) })
+	})
+	if err != nil {
+		f.w.log.Error("steering group is gone; this worker keeps what reaches it, no other can join", "err", err)
+	}
+}
+
+// refresh gives the sockets the program that is pinned now.
+func (f *follower) refresh(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	rev, err := f.w.sockets.held.Refresh(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			f.w.log.Error("steering program not refreshed, the sockets keep the one they have", "err", err)
+		}
+		return
+	}
+	if old := f.program.Swap(rev); old != rev {
+		f.w.log.Info("steering program attached", "revision", rev)
+	}
+}
+
+// leave closes the connections of devices that have moved.
+func (f *follower) leave(ctx context.Context) {
+	n := f.w.conns.closeMoved(ctx, f.w.cfg.Intake.MoveSpread, f.w.owned.owns)
+	f.moved.Add(uint64(n))
+	if n > 0 {
+		f.w.log.Info("sessions of devices that moved to other slots were closed", "sessions", n)
+	}
+}
+
+// tell publishes the worker's report and the sources that it sees. A worker whose owner goroutine does not answer tells nothing: the age
+// of its report is how others find it.
+func (f *follower) tell(ctx context.Context) {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for {
+		f.beat(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case addrs := <-f.sighted:
+			f.sight(addrs)
+		case <-tick.C:
+		}
+	}
+}
+
+func (f *follower) beat(ctx context.Context) {
+	s, ok := f.w.core.snapshot(ctx)
+	if !ok {
+		return
+	}
+	now := time.Now()
+	r := f.report(s)
+	if span := now.Sub(f.at); !f.at.IsZero() && span > 0 {
+		r.Rate = uint64(float64(s.counted.datagrams-f.datagrams)/span.Seconds() + 0.5)
+	}
+	if f.at.IsZero() || now.Sub(f.at) >= beatEvery/2 {
+		f.datagrams, f.at = s.counted.datagrams, now
+	}
+	if err := f.group.Publish(f.w.cfg.Slot, r); err != nil {
+		f.w.warn.warn("report to the steering group failed", slog.Any("err", err))
+	}
+	if now.Sub(f.conns) >= sightEvery {
+		f.conns = now
+		f.sight(f.w.conns.devices())
+	}
+}
+
+func (f *follower) report(s *snapshot) steering.Report {
+	drops, _ := f.w.sockets.drops() // what is known of them
+	return steering.Report{
+		PID: uint32(os.Getpid()), Program: f.program.Load(), Generation: f.group.Table().Generation(),
+		Devices: uint64(s.totals.Devices), Sessions: uint64(s.totals.BMPSessions),
+		Datagrams: s.counted.datagrams, ReceiveDrops: drops, Foreign: s.counted.foreign, ForeignConns: f.w.foreignSessions.Load() + f.w.streams.foreign.Load(),
+		Moved: f.moved.Load() + f.w.streams.moved.Load(), Probes: s.counted.probes + f.w.probes.Load(),
+	}
+}
+
+func (f *follower) sight(addrs []netip.Addr) {
+	if err := f.group.Sight(f.w.cfg.Slot, addrs); err != nil {
+		f.w.warn.warn("devices not told to the steering group", slog.Any("err", err))
+	}
+}
