@@ -3,7 +3,7 @@
 //
 // It takes Ethernet (with VLAN tags), Linux cooked (SLL, SLL2), raw IP and loopback captures, IPv4 and IPv6. What is
 // neither UDP nor TCP is passed over, and so are packets that are not whole: IP fragments, and what the capture's snap
-// length cut. They are counted. Putting TCP segments in order is left to the caller.
+// length cut. They are counted. A Stream puts TCP segments in order.
 //
 // The formats are read by gopacket's pure Go reader and layers.
 package pcapfile

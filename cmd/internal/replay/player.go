@@ -25,7 +25,7 @@ type streamKey struct {
 
 // connection is a stream with the connection that it is sent over.
 type connection struct {
-	stream
+	pcapfile.Stream
 	from netip.Addr
 	conn net.Conn // nil before its first octet
 	stop func() bool
@@ -59,7 +59,7 @@ func newPlayer(ctx context.Context, o *Options) *player {
 func (p *player) segment(file int, src netip.Addr, pkt pcapfile.Packet) error {
 	key := streamKey{file: file, src: pkt.Src, dst: pkt.Dst}
 	c := p.streams[key]
-	if c != nil && c.restarts(&pkt) {
+	if c != nil && c.Restarts(&pkt) {
 		p.retire(key, c)
 		c = nil
 	}
@@ -67,7 +67,7 @@ func (p *player) segment(file int, src netip.Addr, pkt pcapfile.Packet) error {
 		c = &connection{from: src}
 		p.streams[key] = c
 	}
-	return c.push(pkt, func(octets []byte) error { return p.write(key, c, octets) })
+	return c.Push(pkt, func(octets []byte) error { return p.write(key, c, octets) })
 }
 
 // write sends octets over the connection of a stream, which it opens for the first ones. Only what ends the run is an
@@ -98,7 +98,7 @@ func (p *player) write(key streamKey, c *connection, octets []byte) error {
 // connect opens a stream's connection, and closes those of the same router that it had closed itself.
 func (p *player) connect(key streamKey, c *connection) error {
 	for k, old := range p.streams {
-		if old != c && old.closed && k.file == key.file && k.src.Addr() == key.src.Addr() {
+		if old != c && old.Closed() && k.file == key.file && k.src.Addr() == key.src.Addr() {
 			p.retire(k, old)
 		}
 	}
@@ -151,7 +151,7 @@ func (p *player) source(a netip.Addr) {
 
 // retire closes a stream's connection and forgets the stream, but for what it misses.
 func (p *player) retire(key streamKey, c *connection) {
-	if c.missing() {
+	if c.Missing() {
 		p.lost = append(p.lost, gapError(key, c))
 	}
 	c.shut()
@@ -170,7 +170,7 @@ func (c *connection) shut() {
 // gaps reports the streams that miss something at the end.
 func (p *player) gaps() (err error) {
 	for key, c := range p.streams {
-		if c.missing() {
+		if c.Missing() {
 			err = errors.Join(err, gapError(key, c))
 		}
 	}
@@ -178,7 +178,7 @@ func (p *player) gaps() (err error) {
 }
 
 func gapError(key streamKey, c *connection) error {
-	return fmt.Errorf("%w: %v to %v, about %d octets behind its beginning", ErrGap, key.src, key.dst, c.next-c.first)
+	return fmt.Errorf("%w: %v to %v, about %d octets behind its beginning", ErrGap, key.src, key.dst, c.Taken())
 }
 
 func (p *player) close() {

@@ -1,12 +1,10 @@
-package replay
+package pcapfile
 
 import (
 	"bytes"
 	"math/rand/v2"
 	"strings"
 	"testing"
-
-	"github.com/telcol/telcol/cmd/internal/pcapfile"
 )
 
 // seg is a segment in a test: what it begins with is where its text lies in the alphabet, unless said otherwise.
@@ -43,16 +41,16 @@ func TestStream(t *testing.T) {
 		{"nothing", []seg{{0, "", false, true}}, "", false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			var s stream
+			var s Stream
 			var got strings.Builder
 			for _, g := range tc.segs {
-				p := pcapfile.Packet{Proto: pcapfile.TCP, Seq: uint32(g.seq), Payload: []byte(g.text), SYN: g.syn, FIN: g.fin}
-				if err := s.push(p, func(b []byte) error { got.Write(b); return nil }); err != nil {
+				p := Packet{Proto: TCP, Seq: uint32(g.seq), Payload: []byte(g.text), SYN: g.syn, FIN: g.fin}
+				if err := s.Push(p, func(b []byte) error { got.Write(b); return nil }); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if got.String() != tc.want || s.missing() != tc.missing {
-				t.Errorf("got %q and missing %v, want %q and %v", got.String(), s.missing(), tc.want, tc.missing)
+			if got.String() != tc.want || s.Missing() != tc.missing {
+				t.Errorf("got %q and missing %v, want %q and %v", got.String(), s.Missing(), tc.want, tc.missing)
 			}
 			if last := tc.segs[len(tc.segs)-1]; s.closed != last.fin {
 				t.Errorf("closed %v, want %v", s.closed, last.fin)
@@ -64,19 +62,19 @@ func TestStream(t *testing.T) {
 func TestStreamIsBounded(t *testing.T) {
 	for name, size := range map[string]int{"many": 1, "large": 1 << 20} {
 		t.Run(name, func(t *testing.T) {
-			var s stream
+			var s Stream
 			send := func([]byte) error { return nil }
 			payload := make([]byte, size)
-			_ = s.push(pcapfile.Packet{Seq: 0, Payload: []byte{0}}, send)
+			_ = s.Push(Packet{Seq: 0, Payload: []byte{0}}, send)
 			for i := range 2 * maxEarly {
-				if err := s.push(pcapfile.Packet{Seq: uint32(2 + i*size), Payload: payload}, send); err != nil {
+				if err := s.Push(Packet{Seq: uint32(2 + i*size), Payload: payload}, send); err != nil {
 					t.Fatal(err)
 				}
 				if len(s.early) > maxEarly || s.earlyBytes > maxEarlyBytes {
 					t.Fatalf("holds %d segments, %d octets", len(s.early), s.earlyBytes)
 				}
 			}
-			if !s.broken || !s.missing() {
+			if !s.broken || !s.Missing() {
 				t.Error("the stream does not say that it misses something")
 			}
 		})
@@ -92,11 +90,11 @@ func FuzzStream(f *testing.F) {
 			return
 		}
 		r := rand.New(rand.NewPCG(seed, 1))
-		var pieces []pcapfile.Packet
+		var pieces []Packet
 		for at := 0; at < len(text); {
 			n := 1 + r.IntN(min(40, len(text)-at))
 			back := r.IntN(min(at, 5) + 1)
-			pieces = append(pieces, pcapfile.Packet{Seq: isn + uint32(at-back), Payload: text[at-back : at+n]})
+			pieces = append(pieces, Packet{Seq: isn + uint32(at-back), Payload: text[at-back : at+n]})
 			if r.IntN(5) == 0 {
 				pieces = append(pieces, pieces[r.IntN(len(pieces))])
 			}
@@ -107,15 +105,15 @@ func FuzzStream(f *testing.F) {
 				pieces[i], pieces[j] = pieces[j], pieces[i]
 			}
 		}
-		var s stream
+		var s Stream
 		var got []byte
 		for _, p := range pieces {
-			if err := s.push(p, func(b []byte) error { got = append(got, b...); return nil }); err != nil {
+			if err := s.Push(p, func(b []byte) error { got = append(got, b...); return nil }); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if !bytes.Equal(got, text) || s.missing() {
-			t.Errorf("got %q, want %q; missing %v", got, text, s.missing())
+		if !bytes.Equal(got, text) || s.Missing() {
+			t.Errorf("got %q, want %q; missing %v", got, text, s.Missing())
 		}
 	})
 }

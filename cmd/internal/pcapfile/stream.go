@@ -1,6 +1,4 @@
-package replay
-
-import "github.com/telcol/telcol/cmd/internal/pcapfile"
+package pcapfile
 
 // A stream keeps at most so much that came before its turn. TCP windows of routers are far smaller.
 const (
@@ -8,8 +6,11 @@ const (
 	maxEarlyBytes = 16 << 20 // octets
 )
 
-// stream puts the segments of one direction of a TCP connection in order.
-type stream struct {
+// Stream puts the segments of one direction of a TCP connection in order: octets are given once and in the order of their
+// sequence numbers. Retransmissions are dropped, and what came early waits, within bounds. The SYN may carry data, and may
+// count in the sequence space or not, as in captures that were made up. A capture may begin half-way. The zero value is
+// ready.
+type Stream struct {
 	begun bool
 	first uint32 // sequence number that it began with
 	next  uint32 // of the next octet
@@ -18,14 +19,14 @@ type stream struct {
 	// behind shows which it is.
 	loose bool
 
-	early      []pcapfile.Packet // not contiguous with what was sent
+	early      []Packet // not contiguous with what was sent
 	earlyBytes int
 	broken     bool // early overflowed: something is missing
 	closed     bool // by the router
 }
 
-// push takes a segment and calls send with what is in order now.
-func (s *stream) push(p pcapfile.Packet, send func([]byte) error) error {
+// Push takes a segment and calls send with what is in order now.
+func (s *Stream) Push(p Packet, send func([]byte) error) error {
 	if p.FIN || p.RST {
 		s.closed = true
 	}
@@ -46,19 +47,25 @@ func (s *stream) push(p pcapfile.Packet, send func([]byte) error) error {
 	return s.release(send)
 }
 
+// Closed reports whether a segment has ended the stream.
+func (s *Stream) Closed() bool { return s.closed }
+
+// Taken gives how many octets, about, were given so far.
+func (s *Stream) Taken() uint32 { return s.next - s.first }
+
 // begin sets the first sequence number, from a SYN or from the first data of a stream that was captured half-way.
-func (s *stream) begin(p *pcapfile.Packet) {
+func (s *Stream) begin(p *Packet) {
 	if s.begun || !p.SYN && len(p.Payload) == 0 {
 		return
 	}
 	s.begun, s.first, s.next, s.loose = true, p.Seq, p.Seq, p.SYN
 }
 
-// restarts reports whether the segment opens another connection between the same ports.
-func (s *stream) restarts(p *pcapfile.Packet) bool { return p.SYN && s.begun && p.Seq != s.first }
+// Restarts reports whether the segment opens another connection between the same ports.
+func (s *Stream) Restarts(p *Packet) bool { return p.SYN && s.begun && p.Seq != s.first }
 
 // contiguous reports whether the segment begins at or before the next octet. It settles whether a SYN counted.
-func (s *stream) contiguous(p *pcapfile.Packet) bool {
+func (s *Stream) contiguous(p *Packet) bool {
 	ahead := int32(p.Seq - s.next)
 	if s.loose && !p.SYN && (ahead == 0 || ahead == 1) {
 		s.next += uint32(ahead)
@@ -69,7 +76,7 @@ func (s *stream) contiguous(p *pcapfile.Packet) bool {
 }
 
 // take sends what of a segment was not sent yet.
-func (s *stream) take(p pcapfile.Packet, send func([]byte) error) error {
+func (s *Stream) take(p Packet, send func([]byte) error) error {
 	sent := int64(int32(s.next - p.Seq))
 	if sent >= int64(len(p.Payload)) {
 		return nil
@@ -80,7 +87,7 @@ func (s *stream) take(p pcapfile.Packet, send func([]byte) error) error {
 }
 
 // hold keeps a segment for later.
-func (s *stream) hold(p pcapfile.Packet) {
+func (s *Stream) hold(p Packet) {
 	if len(s.early) == maxEarly || s.earlyBytes+len(p.Payload) > maxEarlyBytes {
 		s.broken = true
 		s.early = nil
@@ -91,7 +98,7 @@ func (s *stream) hold(p pcapfile.Packet) {
 }
 
 // release sends what was held and has its turn now.
-func (s *stream) release(send func([]byte) error) error {
+func (s *Stream) release(send func([]byte) error) error {
 	for again := true; again; {
 		again = false
 		kept := s.early[:0]
@@ -112,5 +119,5 @@ func (s *stream) release(send func([]byte) error) error {
 	return nil
 }
 
-// missing reports whether the stream never got what its last segments wait for.
-func (s *stream) missing() bool { return s.broken || len(s.early) > 0 }
+// Missing reports whether the stream never got what its last segments wait for.
+func (s *Stream) Missing() bool { return s.broken || len(s.early) > 0 }
