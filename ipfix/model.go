@@ -77,6 +77,24 @@ func ParseType(name string) (entities.IEDataType, error) {
 	return t, nil
 }
 
+// TypeName gives the name of an abstract data type in RFC 7012 section 3.1, the reverse of ParseType.
+func TypeName(t entities.IEDataType) string {
+	switch {
+	case t == unsigned256:
+		return "unsigned256" // RFC 9740
+	case int(t) < len(typeNames):
+		return typeNames[t]
+	}
+	return "octetArray"
+}
+
+// typeNames are in the order of RFC 5610 section 3.1, as go-ipfix numbers them.
+var typeNames = [...]string{
+	"octetArray", "unsigned8", "unsigned16", "unsigned32", "unsigned64", "signed8", "signed16", "signed32", "signed64",
+	"float32", "float64", "boolean", "macAddress", "string", "dateTimeSeconds", "dateTimeMilliseconds", "dateTimeMicroseconds",
+	"dateTimeNanoseconds", "ipv4Address", "ipv6Address", "basicList", "subTemplateList", "subTemplateMultiList",
+}
+
 // Lookup returns the element of a number, or nil when the model does not know it. The element is shared: it must not
 // be changed.
 func (m *Model) Lookup(pen uint32, id uint16) *entities.InfoElement {

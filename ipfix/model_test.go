@@ -68,3 +68,15 @@ func TestModelErrors(t *testing.T) {
 		t.Error("no error")
 	}
 }
+
+func TestTypeName(t *testing.T) {
+	for _, typ := range []entities.IEDataType{entities.OctetArray, entities.Unsigned8, entities.Float64, entities.String, entities.Ipv6Address, entities.SubTemplateMultiList} {
+		name := TypeName(typ)
+		if back, err := ParseType(name); err != nil || back != typ {
+			t.Errorf("type %d is called %q, which is type %d (%v)", typ, name, back, err)
+		}
+	}
+	if got := TypeName(unsigned256); got != "unsigned256" {
+		t.Errorf("unsigned256 is called %q", got)
+	}
+}
