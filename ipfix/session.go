@@ -212,13 +212,13 @@ func (s *Session) sets(d *domain, m *message, msg []byte, h Handler) error {
 			s.BadSets++
 			m.unsure = true
 			if first == nil {
-				first = fmt.Errorf("set %d of %d octets, %d left: %w", id, n, len(msg)-at, ErrSet)
+				first = fmt.Errorf("set %d at octet %d of %d octets, %d left: %w", id, at, n, len(msg)-at, ErrSet)
 			}
 			return first
 		}
 		s.Sets++
 		if err := s.set(d, m, id, msg[:at+n], at+setHeaderLen, h); err != nil && first == nil {
-			first = err
+			first = fmt.Errorf("set %d at octet %d: %w", id, at, err)
 		}
 		at += n
 	}
@@ -260,7 +260,7 @@ func (s *Session) dataSet(d *domain, t *Template, m *message, base int, buf []by
 		n, err := t.measure(buf[at:], s.spans)
 		if err != nil {
 			s.BadRecords++
-			return records, fmt.Errorf("template %d: %w", t.ID, err)
+			return records, fmt.Errorf("template %d, record at octet %d: %w", t.ID, base+at-off, err)
 		}
 		if t.Options {
 			s.optionsRecord(d, t, m, buf[at:at+n])

@@ -33,6 +33,7 @@ func main() {
 
 // env is what the command takes from its surroundings; a test replaces it.
 type env struct {
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	environ        []string
 	steeringRoot   string // "" is steering's own default
@@ -40,7 +41,7 @@ type env struct {
 }
 
 func system() env {
-	return env{stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), worker: collector.Run}
+	return env{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), worker: collector.Run}
 }
 
 // Exit codes.

@@ -1,0 +1,357 @@
+package decode
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"github.com/gopacket/gopacket/pcapgo"
+
+	"github.com/telcol/telcol/cmd/internal/pcapfile"
+	"github.com/telcol/telcol/ipfix"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+var (
+	start     = time.Unix(1_700_000_000, 0).UTC()
+	router    = netip.MustParseAddr("192.0.2.1")
+	router6   = netip.MustParseAddr("2001:db8::1")
+	collector = netip.MustParseAddr("192.0.2.200")
+	collect6  = netip.MustParseAddr("2001:db8::200")
+)
+
+// tape is a capture under construction.
+type tape struct {
+	t   testing.TB
+	buf bytes.Buffer
+	w   *pcapgo.Writer
+	n   int
+}
+
+func newTape(t testing.TB) *tape {
+	t.Helper()
+	c := &tape{t: t}
+	c.w = pcapgo.NewWriter(&c.buf)
+	if err := c.w.WriteFileHeader(65535, layers.LinkTypeRaw); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// packet writes a packet, a millisecond after the one before.
+func (c *tape) packet(src, dst netip.Addr, transport gopacket.SerializableLayer, payload []byte) {
+	c.t.Helper()
+	proto := layers.IPProtocolUDP
+	if _, ok := transport.(*layers.TCP); ok {
+		proto = layers.IPProtocolTCP
+	}
+	var ip gopacket.SerializableLayer = &layers.IPv4{Version: 4, TTL: 64, Protocol: proto, SrcIP: src.AsSlice(), DstIP: dst.AsSlice()}
+	if src.Is6() {
+		ip = &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: proto, SrcIP: src.AsSlice(), DstIP: dst.AsSlice()}
+	}
+	buf := gopacket.NewSerializeBuffer()
+	if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true}, ip, transport, gopacket.Payload(payload)); err != nil {
+		c.t.Fatal(err)
+	}
+	at := start.Add(time.Duration(c.n) * time.Millisecond)
+	c.n++
+	info := gopacket.CaptureInfo{Timestamp: at, CaptureLength: len(buf.Bytes()), Length: len(buf.Bytes())}
+	if err := c.w.WritePacket(info, buf.Bytes()); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *tape) datagram(port uint16, payload []byte) {
+	c.t.Helper()
+	c.packet(router, collector, &layers.UDP{SrcPort: 5000, DstPort: layers.UDPPort(port)}, payload)
+}
+
+func (c *tape) segment(seq uint32, payload []byte) {
+	c.t.Helper()
+	c.packet(router6, collect6, &layers.TCP{SrcPort: 5001, DstPort: 4739, Seq: seq, ACK: true, Window: 100}, payload)
+}
+
+// message builds a message.
+func message(t testing.TB, version uint16, domain, sequence uint32, fill func(*ipfix.Builder)) []byte {
+	t.Helper()
+	var b ipfix.Builder
+	b.Begin(nil, ipfix.Header{
+		Version: version, ExportTime: start.UnixNano(), Uptime: 60_000, Domain: domain, Sequence: sequence,
+	})
+	fill(&b)
+	msg, err := b.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return msg
+}
+
+// Fields of the templates.
+var (
+	flowFields = []ipfix.Field{
+		{ID: 8, Len: 4}, {ID: 12, Len: 4}, {ID: 4, Len: 1}, {ID: 10, Len: 4}, {ID: 234, Len: 4}, {ID: 1, Len: 4}, {ID: 2, Len: 4},
+		{ID: 152, Len: 8}, {ID: 153, Len: 8}, {ID: 232, PEN: 2011, Len: 3}, {ID: 371, Len: 65535},
+	}
+	v9Fields = []ipfix.Field{
+		{ID: 27, Len: 16}, {ID: 28, Len: 16}, {ID: 7, Len: 2}, {ID: 11, Len: 2}, {ID: 4, Len: 1}, {ID: 1, Len: 4}, {ID: 2, Len: 4},
+		{ID: 22, Len: 4}, {ID: 21, Len: 4},
+	}
+)
+
+func flowRecord(b *ipfix.Builder, n uint64) {
+	b.Addr(netip.MustParseAddr("198.51.100.1"))
+	b.Addr(netip.MustParseAddr("203.0.113.2"))
+	b.Uint(17, 1)
+	b.Uint(55, 4)
+	b.Uint(100, 4)
+	b.Uint(1000*n, 4)
+	b.Uint(n, 4)
+	b.Uint(uint64(start.UnixMilli()-2000), 8)
+	b.Uint(uint64(start.UnixMilli()-1000), 8)
+	b.Octets([]byte{1, 2, 3})
+	b.Variable([]byte("user \"x\""))
+}
+
+func v9Record(b *ipfix.Builder) {
+	b.Addr(netip.MustParseAddr("2001:db8:a::1"))
+	b.Addr(netip.MustParseAddr("2001:db8:b::2"))
+	b.Uint(1234, 2)
+	b.Uint(443, 2)
+	b.Uint(6, 1)
+	b.Uint(4000, 4)
+	b.Uint(4, 4)
+	b.Uint(50_000, 4)
+	b.Uint(55_000, 4)
+}
+
+// scenes are captures, each with what is special about it.
+var scenes = map[string]func(*tape){
+	// Options data, a template, data, the template told again, changed and withdrawn.
+	"templates": func(c *tape) {
+		c.datagram(4739, message(c.t, 10, 7, 0, func(b *ipfix.Builder) {
+			b.OptionsTemplate(300, ipfix.Field{ID: 234, Len: 4, Scope: true}, ipfix.Field{ID: 236, Len: 8}, ipfix.Field{ID: 90, Len: 8})
+			b.OptionsTemplate(301, ipfix.Field{ID: 10, Len: 4, Scope: true}, ipfix.Field{ID: 82, Len: 65535}, ipfix.Field{ID: 83, Len: 65535})
+			b.OptionsTemplate(302, ipfix.Field{ID: 149, Len: 4, Scope: true}, ipfix.Field{ID: 305, Len: 4}, ipfix.Field{ID: 306, Len: 4})
+			b.Set(300)
+			b.Uint(100, 4)
+			b.Text("blue", 8)
+			b.Uint(64500<<32|1, 8)
+			b.Set(301)
+			b.Uint(55, 4)
+			b.Variable([]byte("eth55"))
+			b.Variable([]byte("to the north"))
+			b.Set(302)
+			b.Uint(7, 4)
+			b.Uint(1, 4)
+			b.Uint(999, 4)
+		}))
+		c.datagram(4739, message(c.t, 10, 7, 3, func(b *ipfix.Builder) {
+			b.Template(256, flowFields...)
+			b.Set(256)
+			flowRecord(b, 1)
+			flowRecord(b, 2)
+		}))
+		c.datagram(4739, message(c.t, 10, 7, 5, func(b *ipfix.Builder) {
+			b.Template(256, flowFields...)
+			b.Template(256, flowFields[:2]...)
+			b.Set(256)
+			b.Addr(netip.MustParseAddr("198.51.100.1"))
+			b.Addr(netip.MustParseAddr("203.0.113.2"))
+		}))
+		c.datagram(4739, message(c.t, 10, 7, 16, func(b *ipfix.Builder) { b.Withdraw(256, false) }))
+	},
+	// Data before its template, for another port than the usual ones, among what is no export at all.
+	"held": func(c *tape) {
+		c.datagram(53, []byte("no export"))
+		c.datagram(8888, message(c.t, 9, 3, 10, func(b *ipfix.Builder) { b.Set(260); v9Record(b) }))
+		c.datagram(8888, message(c.t, 9, 3, 11, func(b *ipfix.Builder) {
+			b.Template(260, v9Fields...)
+			b.Set(260)
+			v9Record(b)
+			b.Set(261)
+			b.Pad(8)
+		}))
+	},
+	// What is wrong with messages.
+	"malformed": func(c *tape) {
+		good := message(c.t, 10, 7, 0, func(b *ipfix.Builder) { b.Template(256, flowFields...); b.Set(256); flowRecord(b, 1) })
+		c.datagram(4739, good)
+		c.datagram(4739, good[:len(good)-3])
+		c.datagram(4739, []byte{0, 5, 0, 1, 0, 0})
+		c.datagram(4739, message(c.t, 10, 7, 1, func(b *ipfix.Builder) { b.Set(256); b.Pad(44); b.Octets([]byte{200}) }))
+		c.datagram(4739, append(message(c.t, 9, 7, 1, func(b *ipfix.Builder) { b.Template(257, v9Fields...) }), 1, 2, 0xff, 0xff))
+		c.datagram(4739, message(c.t, 10, 7, 2, func(b *ipfix.Builder) { b.Template(258, ipfix.Field{ID: 1, Len: 0}) }))
+	},
+	// Two messages in segments that are out of order and repeated, and then no message.
+	"tcp": func(c *tape) {
+		msg := append(message(c.t, 10, 1, 0, func(b *ipfix.Builder) { b.Template(256, flowFields...) }),
+			message(c.t, 10, 1, 0, func(b *ipfix.Builder) { b.Set(256); flowRecord(b, 3) })...)
+		c.segment(100, msg[:30])
+		c.segment(100+60, msg[60:])
+		c.segment(100, msg[:30])
+		c.segment(100+30, msg[30:60])
+		c.segment(100+uint32(len(msg)), []byte("GET / HTTP/1.1"))
+	},
+}
+
+func decode(t testing.TB, capture []byte, o Options) (string, Summary, error) {
+	t.Helper()
+	var out strings.Builder
+	sum, err := Run(t.Context(), bytes.NewReader(capture), &out, o)
+	return out.String(), sum, err
+}
+
+func TestGolden(t *testing.T) {
+	for name, scene := range scenes {
+		c := newTape(t)
+		scene(c)
+		for _, format := range []Format{Text, JSON} {
+			t.Run(name+"/"+string(format), func(t *testing.T) {
+				got, _, err := decode(t, c.buf.Bytes(), Options{Format: format, Records: AllRecords})
+				if err != nil {
+					t.Fatal(err)
+				}
+				file := filepath.Join("testdata", name+"."+string(format))
+				if *update {
+					if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got != string(want) {
+					t.Errorf("differs from %s (-update writes it):\n%s", file, got)
+				}
+			})
+		}
+	}
+}
+
+// kinds counts the lines of JSON output by their kind.
+func kinds(t testing.TB, out string) map[string]int {
+	t.Helper()
+	n := make(map[string]int)
+	for line := range strings.Lines(out) {
+		var e struct{ Kind string }
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		n[e.Kind]++
+	}
+	return n
+}
+
+func TestFilters(t *testing.T) {
+	c := newTape(t)
+	scenes["templates"](c)
+	scenes["tcp"](c)
+	for _, tc := range []struct {
+		name string
+		o    Options
+		want string
+	}{
+		{"all", Options{Records: AllRecords}, `{"data":4,"malformed":1,"message":6,"options":3,"summary":1,"tables":1,"template":8}`},
+		{"one record each", Options{Records: 1}, `{"data":3,"malformed":1,"message":6,"options":3,"summary":1,"tables":1,"template":8}`},
+		{"no records", Options{}, `{"malformed":1,"message":6,"options":3,"summary":1,"tables":1,"template":8}`},
+		{"a device", Options{Records: AllRecords, Device: router6}, `{"data":1,"malformed":1,"message":2,"summary":1,"template":1}`},
+		{"a template", Options{Records: AllRecords, Template: 301}, `{"message":1,"options":1,"summary":1,"tables":1,"template":1}`},
+		{"a template with data", Options{Records: 1, Template: 256, Device: router}, `{"data":2,"message":3,"summary":1,"tables":1,"template":4}`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			tc.o.Format = JSON
+			out, _, err := decode(t, c.buf.Bytes(), tc.o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, _ := json.Marshal(kinds(t, out)); string(got) != tc.want {
+				t.Errorf("got  %s\nwant %s", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestErrors(t *testing.T) {
+	c := newTape(t)
+	scenes["held"](c)
+	other := newTape(t)
+	other.datagram(53, []byte("no export"))
+	for _, tc := range []struct {
+		name    string
+		capture []byte
+		o       Options
+		want    error
+	}{
+		{"no capture", []byte("hello, world"), Options{}, pcapfile.ErrFormat},
+		{"empty", nil, Options{}, pcapfile.ErrFormat},
+		{"no messages", other.buf.Bytes(), Options{}, ErrNothing},
+		{"no messages on the port", c.buf.Bytes(), Options{Ports: []uint16{4739}}, ErrNothing},
+		{"cut", c.buf.Bytes()[:c.buf.Len()-1], Options{}, pcapfile.ErrTruncated},
+		{"bad format", c.buf.Bytes(), Options{Format: "xml"}, ErrOptions},
+		{"bad template", c.buf.Bytes(), Options{Template: 2}, ErrOptions},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if tc.o.Format == "" {
+				tc.o.Format = Text
+			}
+			if _, _, err := decode(t, tc.capture, tc.o); !errors.Is(err, tc.want) {
+				t.Errorf("got %v, want %v", err, tc.want)
+			}
+		})
+	}
+	if _, sum, _ := decode(t, c.buf.Bytes(), Options{Format: Text, Ports: []uint16{8888}}); sum.Messages != 2 || sum.Passed != 1 {
+		t.Errorf("with the right port: %+v", sum)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Run(ctx, bytes.NewReader(c.buf.Bytes()), io.Discard, Options{Format: Text}); !errors.Is(err, context.Canceled) {
+		t.Errorf("after cancel: %v", err)
+	}
+	if _, err := Run(t.Context(), bytes.NewReader(c.buf.Bytes()), brokenPipe{}, Options{Format: Text}); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("with a broken pipe: %v", err)
+	}
+}
+
+type brokenPipe struct{}
+
+func (brokenPipe) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// FuzzRun decodes captures that may be anything. Every line of JSON must parse, and the summary count what was shown.
+func FuzzRun(f *testing.F) {
+	for _, scene := range scenes {
+		c := newTape(f)
+		scene(c)
+		f.Add(c.buf.Bytes())
+	}
+	model, err := ipfix.NewModel()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, capture []byte) {
+		out, sum, err := decode(t, capture, Options{Format: JSON, Records: AllRecords, Model: model})
+		if err != nil && out == "" {
+			return
+		}
+		n := kinds(t, out)
+		if n["message"] != sum.Messages || n["malformed"] != sum.Malformed || uint64(n["data"]) != sum.Counters.DataRecords ||
+			uint64(n["options"]) != sum.Counters.OptionsRecords || uint64(n["unknown"]) != sum.Counters.UnknownSets || n["summary"] != 1 {
+			t.Errorf("shown %v, counted %+v", n, sum)
+		}
+		if _, again, _ := decode(t, capture, Options{Format: Text, Records: AllRecords, Model: model}); again.Messages != sum.Messages {
+			t.Errorf("%d messages as text, %d as JSON", again.Messages, sum.Messages)
+		}
+	})
+}
