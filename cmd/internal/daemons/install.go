@@ -22,6 +22,7 @@ var packageOf = map[string]string{
 	"ip":           "iproute2",
 	"nfcapd":       "nfdump",
 	"nfdump":       "nfdump",
+	"ovs-ofctl":    "openvswitch-common",
 	"ovs-vsctl":    "openvswitch-switch",
 	"ovs-vswitchd": "openvswitch-switch",
 	"ovsdb-server": "openvswitch-switch",

@@ -32,21 +32,19 @@ func startCollector(t *testing.T) *collector {
 
 // flowRecord is what the tests look at in a record.
 type flowRecord struct {
-	Protocol string     `json:"flow_protocol"`
-	Domain   uint32     `json:"observation_domain_id"`
-	Template uint16     `json:"template_id"`
-	Src      netip.Addr `json:"src_addr"`
-	Dst      netip.Addr `json:"dst_addr"`
-	SrcPort  uint16     `json:"src_port"`
-	DstPort  uint16     `json:"dst_port"`
-	Proto    uint8      `json:"proto"`
-	Bytes    uint64     `json:"bytes"`
-	Packets  uint64     `json:"packets"`
-	Start    time.Time  `json:"time_flow_start"`
-	End      time.Time  `json:"time_flow_end"`
-	Sampling *uint32    `json:"sampling_rate"`
-
-	Extra map[string]json.RawMessage `json:"extra"`
+	Protocol  string     `json:"flow_protocol"`
+	Domain    uint32     `json:"observation_domain_id"`
+	Template  uint16     `json:"template_id"`
+	Src       netip.Addr `json:"src_addr"`
+	Dst       netip.Addr `json:"dst_addr"`
+	SrcPort   uint16     `json:"src_port"`
+	DstPort   uint16     `json:"dst_port"`
+	Proto     uint8      `json:"proto"`
+	Bytes     uint64     `json:"bytes"`
+	Packets   uint64     `json:"packets"`
+	Start     time.Time  `json:"time_flow_start"`
+	End       time.Time  `json:"time_flow_end"`
+	Direction *uint8     `json:"flow_direction"`
 }
 
 func (r *flowRecord) key() key {
