@@ -77,6 +77,10 @@ fuzz: ## Run every fuzz target for FUZZTIME (10m)
 bench: ## Run the benchmarks; BENCH=regexp and BENCH_PKGS=./ipfix narrow them
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(BENCH_PKGS)
 
+.PHONY: bench-compare
+bench-compare: ## Measure decoding beside goflow2 and go-ipfix, with the same octets (a module of its own)
+	cd ipfix/compare && $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem
+
 ##@ Run
 
 .PHONY: demo
