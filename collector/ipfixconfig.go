@@ -164,12 +164,18 @@ func (c *IPFIXConfig) validate() error {
 			return fmt.Errorf("%w: ipfix.%s %v must not be negative", ErrConfig, d.name, d.d)
 		}
 	}
+	_, err := c.Model()
+	return err
+}
+
+// Model gives the information model with the configured elements. Its errors wrap [ErrConfig].
+func (c *IPFIXConfig) Model() (*ipfix.Model, error) {
 	all, err := c.elements()
 	if err == nil {
-		_, err = ipfix.NewModel(all...)
+		var m *ipfix.Model
+		if m, err = ipfix.NewModel(all...); err == nil {
+			return m, nil
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("%w: ipfix.elements: %w", ErrConfig, err)
-	}
-	return nil
+	return nil, fmt.Errorf("%w: ipfix.elements: %w", ErrConfig, err)
 }

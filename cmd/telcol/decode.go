@@ -24,7 +24,8 @@ func decodeCommand(e *env) *cobra.Command {
 input), decoded as a worker does: templates, options records, data records with each field and, behind =>, what a worker
 would publish of it without routes; data without a template; what is malformed and where. The option tables and
 a summary come at the end. Without --port it looks at ports 2055, 4739, 9995 and 9996, and at every other
-datagram and TCP connection that begins like a message. No collector is needed.
+datagram and TCP connection that begins like a message. No collector is needed; of the settings, the names of
+elements (ipfix-elements) are used.
 
 It ends with 0 when it found messages, malformed ones too; with 1 when it found none or the file is cut or no
 capture; with 2 for wrong use.`,
@@ -45,7 +46,15 @@ capture; with 2 for wrong use.`,
 	f.StringSliceVar(&ports, "port", nil, "only what was sent to this `PORT`, UDP or TCP; may be given often")
 	f.Uint16Var(&o.Template, "template", 0, "show only this template `ID` and its data")
 	f.IntVar(&o.Records, "records", decode.AllRecords, "show at most `N` data records of each template, -1 for all")
+	settings := addSettings(cmd, "ipfix.elements")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		s, err := settings.load(e)
+		if err != nil {
+			return err
+		}
+		if o.Model, err = s.Config.IPFIX.Model(); err != nil {
+			return err
+		}
 		o.Format = decode.Format(format)
 		for _, p := range ports {
 			n, err := strconv.ParseUint(p, 10, 16)

@@ -59,7 +59,7 @@ func Require(t *testing.T, programs ...string) {
 		}
 	}
 	if err != nil {
-		skip(t, EnvRequire, err.Error())
+		Skip(t, EnvRequire, err.Error())
 	}
 }
 
@@ -67,11 +67,12 @@ func Require(t *testing.T, programs ...string) {
 func RequireRoot(t *testing.T, variable, why string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		skip(t, variable, why)
+		Skip(t, variable, why)
 	}
 }
 
-func skip(t *testing.T, variable, why string) {
+// Skip skips a test, or fails it when the variable says that nothing may be skipped.
+func Skip(t *testing.T, variable, why string) {
 	t.Helper()
 	if os.Getenv(variable) == "1" {
 		t.Fatalf("%s, and %s=1 forbids to skip", why, variable)
