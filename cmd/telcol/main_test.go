@@ -66,7 +66,7 @@ func TestWrongUse(t *testing.T) {
 		{args: "config check --http nowhere", want: `http "nowhere" is not address:port (or off)`},
 		{args: "config show --kafka-linger 5", want: `--kafka-linger: "5" is not a duration, write it like 500ms, 10s or 5m`},
 		{args: "worke", want: `telcol has no command "worke", did you mean worker?`},
-		{args: "dance", want: `telcol has no command "dance", but config, demo, health, replay, rib, simulate, steering, version, worker`},
+		{args: "dance", want: `telcol has no command "dance", but config, decode, demo, health, replay, rib, simulate, steering, version, worker`},
 		{args: "steering inti", want: `telcol steering has no command "inti", did you mean init?`},
 		{args: "steering where", want: "say whose traffic: telcol steering where ADDR"},
 		{args: "steering where router1", want: `"router1" is not an address`},
