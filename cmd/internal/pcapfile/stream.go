@@ -77,7 +77,7 @@ func (s *Stream) contiguous(p *Packet) bool {
 
 // take sends what of a segment was not sent yet.
 func (s *Stream) take(p Packet, send func([]byte) error) error {
-	sent := int64(int32(s.next - p.Seq))
+	sent := -int64(int32(p.Seq - s.next)) // half of the numbers away, too, it counts as sent
 	if sent >= int64(len(p.Payload)) {
 		return nil
 	}

@@ -37,6 +37,7 @@ func TestStream(t *testing.T) {
 		{"acknowledgements between", []seg{{0, "ab", false, false}, {2, "", false, false}, {2, "cd", false, false}}, "abcd", false},
 		{"gap", []seg{{0, "ab", false, false}, {3, "def", false, false}}, "ab", true},
 		{"around the end of the numbers", []seg{{1<<32 - 2, "ab", false, false}, {2, "ef", false, false}, {0, "cd", false, false}}, "abcdef", false},
+		{"half of the numbers away", []seg{{0, "ab", false, false}, {2 + 1<<31, "cd", false, false}, {2, "ef", false, false}}, "abef", false},
 		{"FIN with data", []seg{{0, "ab", false, false}, {2, "cd", false, true}}, "abcd", false},
 		{"nothing", []seg{{0, "", false, true}}, "", false},
 	} {
