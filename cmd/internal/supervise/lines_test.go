@@ -1,0 +1,35 @@
+package supervise
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+func TestLines(t *testing.T) {
+	var b bytes.Buffer
+	out := NewOutput(&b)
+	l := &lines{out: out, prefix: "[3] "}
+	for _, piece := range []string{"one\ntw", "o\n", `{"msg":"three"}` + "\n", "\n", "fo", "ur"} {
+		l.Write([]byte(piece))
+	}
+	plain := &lines{out: out}
+	plain.Write([]byte("{}\nre"))
+	l.flush()
+	l.flush()
+	plain.Write([]byte("cord\n"))
+	if want := "[3] one\n[3] two\n{\"msg\":\"three\"}\n[3] \n{}\n[3] four\nrecord\n"; b.String() != want {
+		t.Errorf("got %q, want %q", b.String(), want)
+	}
+}
+
+func TestLongLine(t *testing.T) {
+	var b bytes.Buffer
+	l := &lines{out: NewOutput(&b)}
+	for range 3 {
+		l.Write([]byte(strings.Repeat("x", maxLine/2)))
+	}
+	if b.Len() != maxLine || len(l.rest) != maxLine/2 {
+		t.Errorf("%d octets passed on, %d kept", b.Len(), len(l.rest))
+	}
+}
