@@ -20,6 +20,10 @@ import (
 type Env struct {
 	Stdout io.Writer // records of the stdout sink, nothing else
 	Log    *slog.Logger
+
+	// Notify, if there is a manager of processes, tells it how the worker is, in the words of sd_notify: READY=1, WATCHDOG=1 every
+	// second while the owner of the devices answers, STOPPING=1. Any goroutine may call it.
+	Notify func(state string)
 }
 
 // Run runs one worker until ctx ends, then stops taking, delivers what was taken and returns. An error says in one
@@ -146,10 +150,13 @@ func (w *worker) run(ctx context.Context) error {
 		owner.Go(func() { w.events.run(telling) })
 	}
 	w.http.serve()
+	owner.Go(func() { w.vouch(joining) })
+	w.notify(notifyReady)
 
 	var err error
 	select {
 	case <-ctx.Done():
+		w.notify(notifyStopping)
 		w.log.Info("worker stops, delivers what it took")
 	case err = <-fail:
 		stopTaking()

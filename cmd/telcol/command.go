@@ -29,7 +29,7 @@ routes of its own router, and writes the result to Kafka.
 	root.SetFlagErrorFunc(flagError)
 	root.SetUsageTemplate(usageTemplate)
 	root.AddCommand(
-		workerCommand(e), steeringCommand(e), demoCommand(e), simulateCommand(e), replayCommand(e), decodeCommand(e), ribCommand(e),
+		workerCommand(e), superviseCommand(e), steeringCommand(e), demoCommand(e), simulateCommand(e), replayCommand(e), decodeCommand(e), ribCommand(e),
 		healthCommand(e), configCommand(e), versionCommand(e),
 	)
 	return root

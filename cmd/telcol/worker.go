@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/telcol/telcol/cmd/internal/notify"
 	"github.com/telcol/telcol/collector"
 )
 
@@ -34,7 +35,11 @@ It ends at SIGTERM or SIGINT, when what it has taken is delivered.
 		if err != nil {
 			return err
 		}
-		return e.worker(cmd.Context(), s.Config, collector.Env{Stdout: e.stdout, Log: log})
+		manager, err := notify.Open(e.environ)
+		if err != nil {
+			log.Warn("the manager of processes cannot be told how the worker is", "err", err)
+		}
+		return e.worker(cmd.Context(), s.Config, collector.Env{Stdout: e.stdout, Log: log, Notify: manager.Send})
 	}
 	return cmd
 }

@@ -1,0 +1,116 @@
+package endtoend
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/telcol/telcol/cmd/internal/daemons"
+)
+
+// supervisor is a running telcol supervise.
+type supervisor struct{ *daemons.Process }
+
+// await waits for a line of its log.
+func (s *supervisor) await(t *testing.T, pattern string) {
+	t.Helper()
+	re := regexp.MustCompile(pattern)
+	daemons.Eventually(t, 30*time.Second, pattern, func() error {
+		if err := s.Err(); err != nil {
+			return err
+		}
+		if !re.MatchString(s.Output()) {
+			return fmt.Errorf("not in the log")
+		}
+		return nil
+	})
+}
+
+var workerStarted = regexp.MustCompile(`msg="worker started" slot=(\d+) pid=(\d+)`)
+
+// pids gives the processes there were of a slot, in order.
+func (s *supervisor) pids(slot int) (pids []int) {
+	for _, m := range workerStarted.FindAllStringSubmatch(s.Output(), -1) {
+		if m[1] == strconv.Itoa(slot) {
+			pid, _ := strconv.Atoi(m[2])
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// awaitReady waits until a slot's worker answers that it is ready.
+func awaitReady(t *testing.T, slot int) {
+	t.Helper()
+	daemons.Eventually(t, 30*time.Second, "worker to be ready", func() error {
+		body, code, err := daemons.Get(fmt.Sprintf("http://127.0.0.1:%d/readyz", supervisedHTTP+slot))
+		if err == nil && code != http.StatusOK {
+			err = fmt.Errorf("status %d: %s", code, body)
+		}
+		return err
+	})
+}
+
+const supervisedHTTP = 9100
+
+// TestSupervise has telcol supervise make a group of four, whose third worker cannot start, kills and stops workers, restarts them
+// all and ends.
+func TestSupervise(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: takes 10 s")
+	}
+	if !inNamespace(t) {
+		return
+	}
+	taken, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", supervisedHTTP+2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	s := &supervisor{daemons.Start(t, daemons.Binary(t), "supervise", "--slots", "4", "--group", "sup", "--sink", "stdout",
+		"--http", fmt.Sprintf("127.0.0.1:%d", supervisedHTTP), "--watchdog", "3s")}
+	for _, slot := range []int{0, 1, 3} {
+		awaitReady(t, slot)
+	}
+	s.await(t, `\[2\] telcol: http address 127.0.0.1:9102 cannot be used .*`)
+	s.await(t, `(?s)is started again" slot=2 .*end="exit status 1" .* in=1s.*is started again" slot=2 .* in=2s`)
+	taken.Close()
+
+	syscall.Kill(s.pids(1)[0], syscall.SIGKILL)
+	syscall.Kill(s.pids(3)[0], syscall.SIGSTOP)
+	s.await(t, `is started again" slot=1 .*end="signal: killed" .* in=1s`)
+	s.await(t, `worker is stuck, is killed" slot=3`)
+	s.await(t, `all workers are ready`)
+	s.await(t, `(?s)stuck, is killed" slot=3.*worker is ready" slot=3`)
+	if n := len(s.pids(0)); n != 1 {
+		t.Errorf("the worker of slot 0 was started %d times", n)
+	}
+	status := daemons.Telcol(t, "steering", "status", "--group", "sup")
+	for slot := range 4 {
+		awaitReady(t, slot)
+		pids := s.pids(slot)
+		if !strings.Contains(status, fmt.Sprintf("pid %d (telcol)", pids[len(pids)-1])) {
+			t.Errorf("slot %d: no worker with pid %d in\n%s", slot, pids[len(pids)-1], status)
+		}
+	}
+
+	s.Signal(syscall.SIGHUP)
+	s.await(t, `(?s)as asked" slot=0.*is ready" slot=0.*as asked" slot=1.*is ready" slot=1.*as asked" slot=2.*is ready" slot=2.*as asked" slot=3.*is ready" slot=3`)
+	s.Stop(t)
+	if !strings.Contains(s.Output(), "all workers have stopped") {
+		t.Error("no word of the end")
+	}
+	for slot := range 4 {
+		for _, pid := range s.pids(slot) {
+			if syscall.Kill(pid, 0) == nil {
+				t.Errorf("worker %d of slot %d is left", pid, slot)
+			}
+		}
+	}
+}
