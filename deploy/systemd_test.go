@@ -3,6 +3,7 @@ package deploy
 import (
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -59,5 +60,22 @@ func TestUnitsAgree(t *testing.T) {
 	}
 	if !strings.Contains(only(t, worker, "SystemCallFilter"), "bpf") {
 		t.Error("workers cannot call bpf(2), which takes the slot")
+	}
+}
+
+// TestWorkerUnitWatches holds that systemd hears from the worker what it waits for: telcol tells READY=1 and, every second, WATCHDOG=1.
+func TestWorkerUnitWatches(t *testing.T) {
+	worker := unit(t, "telcol@.service")
+	if got := only(t, worker, "Type"); got != "notify" {
+		t.Errorf("Type=%s, want notify", got)
+	}
+	if got := only(t, worker, "Restart"); got != "always" {
+		t.Errorf("Restart=%s, want always", got)
+	}
+	if got, err := strconv.Atoi(only(t, worker, "WatchdogSec")); err != nil || got < 10 {
+		t.Errorf("WatchdogSec=%d (%v) is too short for a worker that tells every second unless it is busy", got, err)
+	}
+	if !strings.Contains(only(t, worker, "RestrictAddressFamilies"), "AF_UNIX") {
+		t.Error("workers cannot reach systemd's socket")
 	}
 }
