@@ -20,7 +20,7 @@ type Device struct {
 	Routes   int      `json:"routes"`
 	RIBState string   `json:"rib_state"`
 	LastSeen string   `json:"last_seen,omitempty"`
-	Marks    []string `json:"marks"` // what is out of order: route-quota, source-quota
+	Marks    []string `json:"marks"` // what is out of order: route-quota, attribute-quota, source-quota
 }
 
 // Devices is /devices.
@@ -44,6 +44,9 @@ func marksOf(d *correlate.Device) []string {
 	st := d.RIB().Stats()
 	if st.RefusedRoutes > 0 {
 		marks = append(marks, "route-quota")
+	}
+	if st.RefusedAttrs > 0 {
+		marks = append(marks, "attribute-quota")
 	}
 	if st.RefusedSources > 0 {
 		marks = append(marks, "source-quota")

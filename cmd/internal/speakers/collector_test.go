@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/telcol/telcol/cmd/internal/daemons"
 	"github.com/telcol/telcol/collector/glass"
@@ -90,7 +89,7 @@ func sorted(list []route) []route {
 // agree waits until a view of the device is what the speaker reports, which must be so many routes, and returns it.
 func (c *collector) agree(t *testing.T, what string, n int, view url.Values, reported func() []route, ignore func(*route)) {
 	t.Helper()
-	daemons.Eventually(t, 20*time.Second, what, func() error {
+	daemons.Eventually(t, patience, what, func() error {
 		want := sorted(reported())
 		got, err := c.routes(view)
 		if err != nil {
@@ -155,7 +154,7 @@ func (c *collector) joins(t *testing.T, address, vrf, join, prefix string) {
 // sessions waits for a number of open BMP sessions.
 func (c *collector) sessions(t *testing.T, n int) {
 	t.Helper()
-	daemons.Eventually(t, 30*time.Second, fmt.Sprintf("%d BMP sessions", n), func() error {
+	daemons.Eventually(t, patience, fmt.Sprintf("%d BMP sessions", n), func() error {
 		v, err := ask[glass.DeviceDetail](c, "", nil)
 		if err == nil && v.Sessions != n {
 			err = fmt.Errorf("%d sessions", v.Sessions)

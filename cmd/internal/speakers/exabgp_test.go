@@ -66,4 +66,6 @@ func (x *injector) say(t *testing.T, commands ...string) {
 	}
 }
 
-const patience = 20 * time.Second
+// patience is for whatever a speaker does. ExaBGP waits longer and longer between its attempts to connect, and FRR refuses those that come too
+// soon after a session was lost.
+const patience = time.Minute

@@ -27,9 +27,11 @@ router bgp 65001
  no bgp network import-check
  neighbor 192.0.2.11 remote-as 65011
  neighbor 192.0.2.11 passive
+ neighbor 192.0.2.11 timers connect 1
  neighbor 192.0.2.11 disable-connected-check
  neighbor 192.0.2.12 remote-as 65012
  neighbor 192.0.2.12 passive
+ neighbor 192.0.2.12 timers connect 1
  neighbor 192.0.2.12 disable-connected-check
  address-family ipv4 unicast
   network 198.51.100.0/24
