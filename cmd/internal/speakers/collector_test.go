@@ -86,8 +86,8 @@ func sorted(list []route) []route {
 	return list
 }
 
-// agree waits until a view of the device is what the speaker reports, which must be so many routes, and returns it.
-func (c *collector) agree(t *testing.T, what string, n int, view url.Values, reported func() []route, ignore func(*route)) {
+// agree waits until what is compared of a view of the device is what the speaker reports, which must be so many routes.
+func (c *collector) agree(t *testing.T, what string, n int, view url.Values, reported func() []route, compared func([]route) []route) {
 	t.Helper()
 	daemons.Eventually(t, patience, what, func() error {
 		want := sorted(reported())
@@ -95,12 +95,7 @@ func (c *collector) agree(t *testing.T, what string, n int, view url.Values, rep
 		if err != nil {
 			return err
 		}
-		for i := range got {
-			if ignore != nil {
-				ignore(&got[i])
-			}
-		}
-		if got = sorted(got); !slices.Equal(got, want) || len(want) != n {
+		if got = sorted(compared(got)); !slices.Equal(got, want) || len(want) != n {
 			return fmt.Errorf("telcol shows %d routes, the speaker %d, of %d\n%v\n%v", len(got), len(want), n, lines(got), lines(want))
 		}
 		return nil

@@ -209,7 +209,13 @@ func best(t *testing.T, family string) []route {
 	return paths(t, func(p *gobgpPath) bool { return p.Best }, "global", "rib", "-a", family)
 }
 
-func noPathID(r *route) { r.pathID = "" }
+// noPathIDs takes the path identifiers off, which gobgp does not print as JSON.
+func noPathIDs(list []route) []route {
+	for i := range list {
+		list[i].pathID = ""
+	}
+	return list
+}
 
 func TestGoBGP(t *testing.T) {
 	daemons.Require(t, "ip", "gobgpd", "gobgp", "exabgp")
@@ -238,7 +244,7 @@ func TestGoBGP(t *testing.T) {
 		if peer != "" {
 			params.Set("peer", peer)
 		}
-		telcol.agree(t, strings.Join([]string{what, peer, view, family}, " "), n, params, reported, noPathID)
+		telcol.agree(t, strings.Join([]string{what, peer, view, family}, " "), n, params, reported, noPathIDs)
 	}
 	all := func(t *testing.T, what string, pre1, pre2, post2, locV4 int) {
 		t.Helper()
