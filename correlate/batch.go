@@ -45,6 +45,7 @@ type op struct {
 	family   rib.Family      // end of RIB
 	name     string          // initiation: sysName
 	info     *rib.PeerInfo   // peer up
+	id       netip.Addr      // peer up: the device's own BGP identifier in the global instance, else invalid
 
 	unmonitored bool // peer down: the router only stopped to monitor the peer
 }
@@ -69,7 +70,7 @@ func (b *Batch) Device() netip.Addr { return b.device }
 // Apply carries out a batch. now is in Unix nanoseconds.
 func (c *Correlator) Apply(b *Batch, now int64) {
 	c.counted.BMP.add(&b.counted)
-	d := c.deviceOf(b.device, now)
+	d := c.deviceOf(c.Canonical(b.device), now)
 	if d == nil {
 		c.counted.DeviceQuota++
 		return
@@ -88,6 +89,9 @@ func (c *Correlator) Apply(b *Batch, now int64) {
 			}
 		case opPeerUp:
 			session.PeerUp(o.peer, *o.info, now)
+			if o.id.IsValid() {
+				d.bgpID = o.id
+			}
 		case opPeerDown:
 			session.PeerDown(o.peer, o.unmonitored, now)
 		case opInitiation:

@@ -52,8 +52,9 @@ type Correlator struct {
 	model   *ipfix.Model
 	intern  *rib.Intern
 	devices map[netip.Addr]*Device
-	order   []*Device // of devices, for rounds that go on where they stopped
-	next    int       // in order
+	order   []*Device                 // of devices, for rounds that go on where they stopped
+	next    int                       // in order
+	aliases map[netip.Addr]netip.Addr // to canonical addresses
 	gone    ipfix.Counters
 	counted Counters
 

@@ -11,6 +11,7 @@ import (
 type Device struct {
 	addr     netip.Addr // canonical
 	name     string     // sysName
+	bgpID    netip.Addr // its own BGP identifier in the global instance, from Peer Up
 	options  *ipfix.Tables
 	session  *ipfix.Session     // of its datagrams, unless their port counts
 	streams  map[Stream]*stream // of its other transport sessions

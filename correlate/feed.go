@@ -126,7 +126,7 @@ func (f *Feed) add(m bmp.Message) {
 	case *bmp.RouteMonitoring:
 		f.routes(m)
 	case *bmp.PeerUp:
-		f.batch.ops = append(f.batch.ops, op{kind: opPeerUp, peer: peerKey(&m.Peer), info: peerInfo(m)})
+		f.batch.ops = append(f.batch.ops, op{kind: opPeerUp, peer: peerKey(&m.Peer), info: peerInfo(m), id: ownID(m)})
 	case *bmp.PeerDown:
 		f.batch.ops = append(f.batch.ops, op{
 			kind: opPeerDown, peer: peerKey(&m.Peer), unmonitored: m.Reason == bmp.DownDeconfigured,
@@ -204,6 +204,14 @@ func peerKey(p *bmp.Peer) rib.PeerKey {
 		key.Class = rib.ClassLocal
 	}
 	return key
+}
+
+// ownID is the device's own BGP identifier. Instances in VRFs may have others.
+func ownID(m *bmp.PeerUp) netip.Addr {
+	if m.Type != bmp.PeerGlobal || m.Sent.ID.IsUnspecified() {
+		return netip.Addr{}
+	}
+	return m.Sent.ID
 }
 
 // peerInfo takes from a Peer Up what the decision process needs, and an identity of the BGP session: routers that send one Peer Up for

@@ -66,28 +66,35 @@ func (d *Device) appendState(b []byte) []byte {
 	b = d.session.AppendState(d.options.AppendState(b), ipfix.ScopeTemplates)
 	for s, st := range d.streams {
 		if s.Conn == 0 { // a connection does not outlive the process
-			b = st.session.AppendState(binary.BigEndian.AppendUint16(b, s.Port), ipfix.ScopeTemplates)
+			b = binary.BigEndian.AppendUint16(b, s.Port)
+			b = append(append(b, byte(s.Addr.BitLen()/8)), s.Addr.AsSlice()...)
+			b = st.session.AppendState(b, ipfix.ScopeTemplates)
 		}
 	}
 	return b
 }
 
-// restorePorts takes up the sessions of single source ports. Without Config.PortInTemplateKey they are passed over.
-func (c *Correlator) restorePorts(d *Device, rest []byte, now int64) ([]byte, error) {
-	for len(rest) >= 2 {
+// restoreStreams takes up the sessions of single source ports and of other addresses. They are passed over where the configuration
+// knows of them no more.
+func (c *Correlator) restoreStreams(d *Device, rest []byte, now int64) ([]byte, error) {
+	for len(rest) > 2 {
 		s := Stream{Port: binary.BigEndian.Uint16(rest)}
-		if s.Port == 0 {
+		n := int(rest[2])
+		rest = rest[3:]
+		if n > len(rest) || n != 0 && n != 4 && n != 16 || n == 0 && s.Port == 0 {
 			return rest, ErrState
 		}
+		s.Addr, _ = netip.AddrFromSlice(rest[:n])
+		wanted := (s.Port != 0) == c.cfg.PortInTemplateKey && (!s.Addr.IsValid() || s.Addr != d.addr && c.Canonical(s.Addr) == d.addr)
 		session := c.newSession(d, s)
-		if c.cfg.PortInTemplateKey {
+		if wanted {
 			session = c.sessionOf(d, s, now)
 		}
 		var err error
-		if rest, err = session.RestoreState(rest[2:]); err != nil {
+		if rest, err = session.RestoreState(rest[n:]); err != nil {
 			return rest, err
 		}
-		if !c.cfg.PortInTemplateKey {
+		if !wanted {
 			session.End()
 		}
 	}
@@ -120,7 +127,7 @@ func (c *Correlator) Restore(device netip.Addr, state []byte, now int64) error {
 		rest, err = d.session.RestoreState(rest)
 	}
 	if err == nil {
-		rest, err = c.restorePorts(d, rest, now)
+		rest, err = c.restoreStreams(d, rest, now)
 	}
 	switch {
 	case err != nil:

@@ -10,10 +10,12 @@ import (
 )
 
 // Stream names a transport session of a device beside its datagrams as a whole, whose templates are its own (RFC 7011 section
-// 8): a TCP connection, or with Config.PortInTemplateKey the datagrams of one source port. The zero Stream is all datagrams.
+// 8): a TCP connection, the datagrams of another address of the device, or with Config.PortInTemplateKey those of one source port. The
+// zero Stream is all other datagrams.
 type Stream struct {
-	Conn uint64 // of a TCP connection, unique in this process; 0 for datagrams
-	Port uint16 // of datagrams, 0 for TCP
+	Addr netip.Addr // of datagrams from another address of the device, see SetAliases; else invalid
+	Conn uint64     // of a TCP connection, unique in this process; 0 for datagrams
+	Port uint16     // of datagrams, 0 for TCP
 }
 
 // stream is a transport session at work.
@@ -45,7 +47,11 @@ func (c *Correlator) StreamMessage(src netip.Addr, s Stream, msg []byte, receive
 		c.countVersion(v)
 		return fmt.Errorf("version %d: %w", v, ErrVersion)
 	}
-	d := c.deviceOf(src, received)
+	device := c.Canonical(src)
+	if device != src && s.Conn == 0 {
+		s.Addr = src
+	}
+	d := c.deviceOf(device, received)
 	if d == nil {
 		c.counted.DeviceQuota++
 		return ErrDeviceQuota
@@ -108,7 +114,7 @@ func (c *Correlator) makePortRoom(d *Device) {
 
 // StreamEnded forgets a TCP connection with its templates. What waited for one of them is counted as dropped.
 func (c *Correlator) StreamEnded(src netip.Addr, s Stream) {
-	if d := c.devices[src]; d != nil {
+	if d := c.devices[c.Canonical(src)]; d != nil {
 		c.endStream(d, s)
 	}
 }

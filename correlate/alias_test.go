@@ -1,0 +1,151 @@
+package correlate
+
+import (
+	"bytes"
+	"net/netip"
+	"reflect"
+	"testing"
+
+	"github.com/telcol/telcol/bmp"
+	"github.com/telcol/telcol/ipfix"
+)
+
+var device1v6 = addr("2001:db8::1")
+
+// IPFIX over IPv4 and BMP over IPv6 of one router meet.
+func TestAliasesAreOneDevice(t *testing.T) {
+	c, got := holdBench(t, Config{})
+	c.SetAliases(map[netip.Addr]netip.Addr{device1: device1v6})
+	s := openFeed(t, c, device1v6, 1, testNow)
+	s.tell(testNow, peerUp(locRIB(0)), route(locRIB(0), "10.1.0.0/16", 1, "203.0.113.1"), endOfRIB(locRIB(0)))
+	message(t, c, device1, plainFlows(t, 0, 1), testNow)
+	if len(*got) != 1 {
+		t.Fatalf("%d records", len(*got))
+	}
+	if r := (*got)[0]; r.Dst.Join != JoinHit || r.Device != device1v6 || r.Exporter != device1 {
+		t.Errorf("%v of device %v, exporter %v", r.Dst.Join, r.Device, r.Exporter)
+	}
+	if n := c.Totals().Devices; n != 1 {
+		t.Errorf("%d devices, want one", n)
+	}
+}
+
+// Two exporting processes of a device may use one template id for different things.
+func TestTemplatesStayApartByAddress(t *testing.T) {
+	c, got := holdBench(t, Config{RIBWait: -1})
+	c.SetAliases(map[netip.Addr]netip.Addr{device1: device1v6})
+	message(t, c, device1, plainFlows(t, 7, 1), testNow)
+	message(t, c, device1v6, vrfFlows(t, 0), testNow) // another template 256
+	var m ipfix.Builder
+	m.Begin(nil, ipfix.Header{Version: ipfix.VersionIPFIX, ExportTime: testNow, Domain: 1})
+	m.Set(256)
+	m.Uint(9, 4)
+	m.Addr(addr("10.1.2.3"))
+	m.Addr(addr("10.1.3.4"))
+	data := finish(t, &m)
+	message(t, c, device1, data, testNow)
+	if len(*got) != 3 || (*got)[2].Flow.Bytes != 9 {
+		t.Fatalf("%d records, the last of %d octets: read by the template of the other address", len(*got), (*got)[len(*got)-1].Flow.Bytes)
+	}
+
+	var state []byte
+	c.Unsaved(0, -1, func(_ netip.Addr, b []byte) { state = bytes.Clone(b) })
+	for _, aliases := range []map[netip.Addr]netip.Addr{{device1: device1v6}, nil} {
+		again, got := holdBench(t, Config{RIBWait: -1})
+		again.SetAliases(aliases)
+		if err := again.Restore(device1v6, state, testNow); err != nil {
+			t.Fatal(err)
+		}
+		message(t, again, device1, data, testNow)
+		if kept := len(*got) == 1; kept != (aliases != nil) {
+			t.Errorf("aliases %v: the template of the other address is known: %v", aliases, kept)
+		}
+	}
+}
+
+func TestChangedAliases(t *testing.T) {
+	c, got := holdBench(t, Config{RIBWait: -1})
+	message(t, c, device1, plainFlows(t, 0, 1), testNow)
+	if changed := c.SetAliases(map[netip.Addr]netip.Addr{device1: device2}); !reflect.DeepEqual(changed, []netip.Addr{device1}) {
+		t.Errorf("changed %v", changed)
+	}
+	if c.devices[device1] != nil {
+		t.Error("an alias is still a device")
+	}
+	message(t, c, device1, plainFlows(t, 1, 1), testNow)
+	if changed := c.SetAliases(map[netip.Addr]netip.Addr{device1: device2}); changed != nil {
+		t.Errorf("changed %v, want nothing", changed)
+	}
+	if changed := c.SetAliases(nil); !reflect.DeepEqual(changed, []netip.Addr{device1}) {
+		t.Errorf("changed %v", changed)
+	}
+	message(t, c, device1, plainFlows(t, 2, 1), testNow)
+	for i, want := range []netip.Addr{device1, device2, device1} {
+		if (*got)[i].Device != want {
+			t.Errorf("record %d is of %v, want %v", i, (*got)[i].Device, want)
+		}
+	}
+	if d := c.devices[device2]; len(d.streams) != 0 {
+		t.Error("the templates of a former alias are kept")
+	}
+}
+
+func TestAliasCandidates(t *testing.T) {
+	named := func(c *Correlator, device netip.Addr, session uint64, name string, id netip.Addr) {
+		s := openFeed(t, c, device, session, testNow)
+		up := bmp.PeerUp{Peer: *globalPeer(0), LocalAddr: ce}
+		up.Sent.AS, up.Sent.ID, up.Received.AS, up.Received.ID = 64500, id, 64501, ce
+		s.tell(testNow, bmp.AppendInitiation(nil, &bmp.Initiation{SysName: name}), bmp.AppendPeerUp(nil, &up))
+	}
+	exporterSays := func(c *Correlator, device, exporter netip.Addr) {
+		var m ipfix.Builder
+		m.Begin(nil, ipfix.Header{Version: ipfix.VersionIPFIX, ExportTime: testNow, Domain: 1})
+		m.OptionsTemplate(257, ipfix.Field{ID: 144, Len: 4, Scope: true}, ipfix.Field{ID: 130, Len: 4})
+		m.Set(257)
+		m.Uint(1, 4)
+		m.Addr(exporter)
+		message(t, c, device, finish(t, &m), testNow)
+	}
+	loopback := addr("198.51.100.77")
+	tests := []struct {
+		name string
+		tell func(*Correlator)
+		want []AliasCandidate
+	}{
+		{"nothing alike", func(c *Correlator) {
+			named(c, device1, 1, "pe1", device1)
+			named(c, device2, 2, "pe2", device2)
+		}, nil},
+		{"one name", func(c *Correlator) {
+			named(c, device1, 1, "pe1", device1)
+			named(c, device1v6, 2, "pe1", device2)
+		}, []AliasCandidate{{device1v6, device1, whyName}}},
+		{"one BGP identifier", func(c *Correlator) {
+			named(c, device1, 1, "", loopback)
+			named(c, device2, 2, "", loopback)
+		}, []AliasCandidate{{device2, device1, whyBGPID}}},
+		{"exporter names a device with BMP", func(c *Correlator) {
+			named(c, loopback, 1, "pe1", loopback)
+			exporterSays(c, device1, loopback)
+		}, []AliasCandidate{{device1, loopback, whyExporter}}},
+		{"exporter names a device that is not here", func(c *Correlator) {
+			exporterSays(c, device1, loopback)
+		}, []AliasCandidate{{device1, loopback, whyExporter}}},
+		{"exporter names itself", func(c *Correlator) {
+			exporterSays(c, device1, device1)
+		}, nil},
+		{"known already", func(c *Correlator) {
+			c.SetAliases(map[netip.Addr]netip.Addr{device1: loopback})
+			exporterSays(c, device1, loopback)
+		}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, _ := holdBench(t, Config{})
+			tt.tell(c)
+			if got := c.AliasCandidates(); len(got)+len(tt.want) > 0 && !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
