@@ -33,6 +33,12 @@ type Config struct {
 	// HoldBytes and HoldTotalBytes bound the flows that wait, per device and in all; defaults 16 MiB and 256 MiB.
 	HoldBytes, HoldTotalBytes int
 
+	History      time.Duration // see rib.Options
+	HistoryBytes int           // see rib.Options
+	// ClockTolerance is by how much the export times of a device may differ from our clock before its flows are joined with the
+	// routes of now, default 30 s.
+	ClockTolerance time.Duration
+
 	Elements []ipfix.Element // enterprise elements beyond the registry
 
 	// Forgotten is told of each device that is forgotten; may be nil.
@@ -90,7 +96,7 @@ func (c *Config) setDefaults() {
 		value time.Duration
 	}{
 		{&c.VRFWait, 5 * time.Second}, {&c.RIBWait, 60 * time.Second}, {&c.NewWait, 6 * time.Second},
-		{&c.QuietPeriod, 5 * time.Second},
+		{&c.QuietPeriod, 5 * time.Second}, {&c.ClockTolerance, 30 * time.Second},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value
@@ -133,6 +139,7 @@ const versionOther = 0xffff
 
 // Flow takes one data record; the decoder calls it.
 func (c *Correlator) Flow(f *ipfix.Flow) {
+	c.device.clock.heard(f.ExportTime, c.rec.Received, c.cfg.ClockTolerance)
 	var p vrfPlan
 	planVRF(f, &p)
 	if c.holdFlow(c.device, f, &p) {
@@ -146,7 +153,11 @@ func (c *Correlator) join(d *Device, f *ipfix.Flow, p *vrfPlan) {
 	r := &c.rec
 	r.Flow = f
 	d.joinFlow(f, p, r)
-	d.quality.count(r, p, r.Received)
+	at := r.Received
+	if r.AsOfFlowEnd {
+		at = f.End
+	}
+	d.quality.count(r, p, at)
 	c.emit(r)
 }
 
@@ -247,6 +258,9 @@ func (c *Correlator) Totals() Totals {
 		t.Routes += n
 		if n > 0 {
 			t.WithRoutes++
+		}
+		if d.clock.off {
+			t.ClocksOff++
 		}
 		t.BMPSessions += len(d.sessions)
 		t.Peers += d.rib.Totals().Peers

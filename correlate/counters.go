@@ -63,6 +63,7 @@ const (
 type Totals struct {
 	Devices     int
 	WithRoutes  int // devices with at least one route
+	ClocksOff   int // devices whose clock differs from ours by more than Config.ClockTolerance
 	BMPSessions int
 	Peers       int
 	Routes      int

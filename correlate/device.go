@@ -20,6 +20,7 @@ type Device struct {
 	seen     int64               // Unix nanoseconds of the last datagram or BMP message
 	hold     hold
 	quality  quality
+	clock    clock
 	leaving  bool // forgotten, the routes are being given back
 
 	speaks       bool  // has, or had when its state was saved, a BMP session
@@ -41,6 +42,7 @@ func (c *Correlator) newDevice(addr netip.Addr, now int64) *Device {
 	d.options = ipfix.NewTables(c.cfg.IPFIX)
 	d.session = ipfix.NewSession(c.model, c.cfg.IPFIX, d.options)
 	d.rib = rib.New(c.intern, rib.Options{
+		History: c.cfg.History, HistoryBytes: c.cfg.HistoryBytes,
 		MaxRoutes: c.cfg.MaxRoutes, QuietPeriod: c.cfg.QuietPeriod, StaleAfter: c.cfg.StaleTimeout,
 	})
 	return d

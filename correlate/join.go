@@ -12,16 +12,28 @@ func (d *Device) joinFlow(f *ipfix.Flow, p *vrfPlan, r *Record) {
 	r.IngressVRFName, r.EgressVRFName, r.VRFName = p.ingress.name, p.egress.name, p.vrfName()
 	r.RD, r.HasRD = p.used.rd, p.used.named && p.used.known
 	r.InIfName, r.OutIfName = interfaceNames(f)
-	r.AsOfFlowEnd = false
 
+	q := question{}
+	q.at, q.asOf = d.flowEnd(f)
 	hasSrc, hasDst := f.Has&ipfix.FieldSrcAddr != 0, f.Has&ipfix.FieldDstAddr != 0
-	d.joinSide(&r.Src, p.src, f.Src, hasSrc, netip.Addr{})
-	d.joinSide(&r.Dst, p.dst, f.Dst, hasDst, flowNextHop(f))
+	d.joinSide(&r.Src, p.src, f.Src, hasSrc, &q)
+	q.nextHop = flowNextHop(f)
+	d.joinSide(&r.Dst, p.dst, f.Dst, hasDst, &q)
+	r.AsOfFlowEnd = q.asked > 0 && q.asked == q.then
 	r.RIB = d.ribState(r, p)
 }
 
-// joinSide looks up one address. The flow's next hop applies to the destination alone.
-func (d *Device) joinSide(s *Side, vrf vrfOf, addr netip.Addr, has bool, nextHop netip.Addr) {
+// question is what the two lookups of a flow have in common.
+type question struct {
+	at      int64 // the time whose routes are wanted, valid with asOf
+	asOf    bool
+	nextHop netip.Addr // chooses among paths, the destination's alone
+	asked   int        // lookups made
+	then    int        // of them, those that could answer as of that time
+}
+
+// joinSide looks up one address.
+func (d *Device) joinSide(s *Side, vrf vrfOf, addr netip.Addr, has bool, q *question) {
 	switch {
 	case !has || !routable(addr):
 		s.Join = JoinNotRouted
@@ -30,7 +42,7 @@ func (d *Device) joinSide(s *Side, vrf vrfOf, addr netip.Addr, has bool, nextHop
 		s.Join = JoinUnknownVRF
 		return
 	}
-	switch d.rib.Lookup(vrf.rd, addr, nextHop, &s.Match) {
+	switch d.lookup(vrf.rd, addr, q, &s.Match) {
 	case rib.Found:
 		s.Join = JoinHit
 		if s.Match.ByNextHop {
@@ -44,6 +56,18 @@ func (d *Device) joinSide(s *Side, vrf vrfOf, addr netip.Addr, has bool, nextHop
 	if linkLocal4(addr) && (!s.Join.Hit() || s.Match.Prefix.Bits() < linkLocalBits) {
 		s.Join = JoinNotRouted
 	}
+}
+
+func (d *Device) lookup(rd rib.RD, addr netip.Addr, q *question, m *rib.Match) rib.Result {
+	q.asked++
+	if !q.asOf {
+		return d.rib.Lookup(rd, addr, q.nextHop, m)
+	}
+	res := d.rib.LookupAt(rd, addr, q.nextHop, q.at, m)
+	if m.AsOf {
+		q.then++
+	}
+	return res
 }
 
 // linkLocalBits is the length of 169.254.0.0/16. Some networks do number links from it and announce them, so that only a route
