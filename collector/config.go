@@ -74,6 +74,14 @@ type JoinConfig struct {
 	NewWait        time.Duration `yaml:"new-wait"`
 	HoldBytes      int           `yaml:"hold-bytes"`       // of flows that wait, per device, default 16 MiB
 	HoldTotalBytes int           `yaml:"hold-total-bytes"` // of flows that wait, all devices, default 256 MiB
+
+	// History is how long a route that was replaced or withdrawn still answers for flows that ended before, default 10m; 0 joins all
+	// flows with the routes of now. HistoryBytes bounds it per device, default 64 MiB; the oldest goes first.
+	History      time.Duration `yaml:"history"`
+	HistoryBytes int           `yaml:"history-bytes"`
+	// ClockTolerance is by how much the export times of a device may differ from our clock, default 30s. Beyond it the times of
+	// its flows are not used to choose routes.
+	ClockTolerance time.Duration `yaml:"clock-tolerance"`
 }
 
 // BMPConfig bounds what one BMP session may ask for.
@@ -109,6 +117,7 @@ func Default() Config {
 		Record: RecordConfig{Extra: ExtraOff},
 		Join: JoinConfig{
 			RIBWait: 60 * time.Second, NewWait: 6 * time.Second, HoldBytes: 16 << 20, HoldTotalBytes: 256 << 20,
+			History: 10 * time.Minute, HistoryBytes: 64 << 20, ClockTolerance: 30 * time.Second,
 		},
 		BMP: BMPConfig{
 			MaxMessage: 1 << 20, StaleTimeout: 10 * time.Minute, QuietPeriod: 10 * time.Second, MaxRoutes: 20_000_000,
@@ -169,6 +178,10 @@ func (c *Config) validateRest() error {
 			ErrConfig, c.Join.HoldBytes, c.Join.HoldTotalBytes)
 	case c.Intake.MoveSpread < 0:
 		return fmt.Errorf("%w: intake.move-spread %v is negative", ErrConfig, c.Intake.MoveSpread)
+	case c.Join.HistoryBytes < 1<<16:
+		return fmt.Errorf("%w: join.history-bytes %d is too small, want at least 64 KiB (join.history 0 keeps none)", ErrConfig, c.Join.HistoryBytes)
+	case c.Join.ClockTolerance < time.Second:
+		return fmt.Errorf("%w: join.clock-tolerance %v is too small, export times are whole seconds", ErrConfig, c.Join.ClockTolerance)
 	case c.Intake.MaxSessions < 1:
 		return fmt.Errorf("%w: intake.max-sessions %d must be positive", ErrConfig, c.Intake.MaxSessions)
 	case c.Record.Extra != ExtraOff && c.Record.Extra != ExtraAll:

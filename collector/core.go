@@ -94,6 +94,7 @@ func newCore(cfg *Config, sink Sink, owned *ownership, state *stateDir, warn *sa
 	c.corr, err = correlate.New(correlate.Config{
 		StaleTimeout: cfg.BMP.StaleTimeout, QuietPeriod: cfg.BMP.QuietPeriod, MaxRoutes: cfg.BMP.MaxRoutes,
 		VRFWait: orOff(cfg.IPFIX.VRFWait), RIBWait: orOff(cfg.Join.RIBWait), NewWait: orOff(cfg.Join.NewWait),
+		History: orOff(cfg.Join.History), HistoryBytes: cfg.Join.HistoryBytes, ClockTolerance: cfg.Join.ClockTolerance,
 		HoldBytes: cfg.Join.HoldBytes, HoldTotalBytes: cfg.Join.HoldTotalBytes, Forgotten: forgotten, Elements: elements,
 		IPFIX: cfg.IPFIX.decoder(), PortInTemplateKey: cfg.IPFIX.PortInTemplateKey,
 	}, c.send)

@@ -111,6 +111,8 @@ func collectJoin(e *emitter, s *snapshot) {
 	e.gauge("telcol_join_waiting_flows", "Flows that wait for routes, a BMP session or options data about their VRF.", float64(s.totals.HeldFlows))
 	e.gauge("telcol_devices", "Devices known.", float64(s.totals.Devices))
 	e.gauge("telcol_devices_with_routes", "Devices that have told routes.", float64(s.totals.WithRoutes))
+	e.gauge("telcol_devices_clock_off", "Devices whose clock differs from ours by more than join.clock-tolerance: their flows meet the routes of now.",
+		float64(s.totals.ClocksOff))
 	e.gauge("telcol_rib_routes", "Routes held for all devices.", float64(s.totals.Routes))
 	e.gauge("telcol_rib_peers", "BMP peers of all devices.", float64(s.totals.Peers))
 	e.gauge("telcol_rib_attribute_sets", "Distinct path attribute sets held.", float64(s.totals.AttrSets))

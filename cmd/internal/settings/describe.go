@@ -51,6 +51,9 @@ func descriptions() map[string]description {
 
 		"join.rib-wait":         {"DURATION", "a flow waits this long for the end of its device's BMP dump"},
 		"join.new-wait":         {"DURATION", "first flows of a device never met wait this long for its BMP session"},
+		"join.history":          {"DURATION", "routes that ended answer this long for flows that ended before; 0 not at all"},
+		"join.history-bytes":    {argSize, "such routes of a device; the oldest go first"},
+		"join.clock-tolerance":  {"DURATION", "a device's clock may differ this much before its flows meet the routes of now"},
 		"join.hold-bytes":       {argSize, "flows of a device that wait; beyond it the oldest are joined with what is known"},
 		"join.hold-total-bytes": {argSize, "flows that wait, of all devices"},
 
