@@ -21,6 +21,29 @@ type vrfPlan struct {
 	used     vrfOf // the one that the record names as its own
 	ingress  vrfOf
 	egress   vrfOf
+	rule     vrfRule // that chose used
+}
+
+// vrfRule says why a flow belongs to its VRF.
+type vrfRule uint8
+
+const (
+	ruleGlobal    vrfRule = iota // it names no VRF
+	ruleIngress                  // the ingress VRF id
+	ruleEgress                   // the egress VRF id: there is no ingress one, or the flow was observed on egress
+	ruleOtherSide                // the side in the default table is where it arrived over MPLS or SRv6
+	ruleRD                       // a route distinguisher in the record
+)
+
+// String gives a sentence for people.
+func (r vrfRule) String() string {
+	return [...]string{
+		"the flow names no VRF: the global table",
+		"the ingress VRF id",
+		"the egress VRF id: no ingress id, or observed on egress",
+		"one side is the default table, where the flow came in over MPLS or SRv6: the VRF of the other side",
+		"the route distinguisher in the record",
+	}[r]
 }
 
 // told makes a vrfOf from an exporter's option tables. Id 0 names no VRF.
@@ -40,11 +63,14 @@ func planVRF(f *ipfix.Flow, p *vrfPlan) {
 	p.ingress = told(f.IngressVRF, f.Has&ipfix.FieldIngressVRF != 0, f.Options.IngressVRF)
 	p.egress = told(f.EgressVRF, f.Has&ipfix.FieldEgressVRF != 0, f.Options.EgressVRF)
 	primary, other := p.ingress, p.egress
+	p.rule = ruleIngress
 	if !primary.named || (f.Has&ipfix.FieldDirection != 0 && f.Direction == directionEgress && other.named) {
 		primary, other = other, primary
+		p.rule = ruleEgress
 	}
 	if primary.global() && other.known && other.rd != 0 {
 		primary = other
+		p.rule = ruleOtherSide
 	}
 	p.src, p.dst, p.used = primary, primary, primary
 	if p.ingress.known && p.egress.known && p.ingress.rd != 0 && p.egress.rd != 0 && p.ingress.rd != p.egress.rd {
@@ -53,8 +79,10 @@ func planVRF(f *ipfix.Flow, p *vrfPlan) {
 	if f.Has&ipfix.FieldRD != 0 {
 		v := vrfOf{rd: rib.RD(f.RD), known: true, named: true, name: p.used.name}
 		p.src, p.dst, p.used = v, v, v
+		p.rule = ruleRD
 	}
 	if !p.used.named {
+		p.rule = ruleGlobal
 		global := vrfOf{known: true}
 		p.src, p.dst = global, global
 	}
