@@ -71,41 +71,66 @@ func cpuTime(b *testing.B) int64 {
 }
 
 // BenchmarkJoin joins both sides of flows whose addresses are drawn from the whole table, which is the worst case for caches, or
-// from a thousandth of it.
+// from a thousandth of it. The routes are those of now, or as usual those of when the flow ended; every tenth prefix has changed since the
+// table was told, before the flows ended.
 func BenchmarkJoin(b *testing.B) {
 	for _, routes := range []int{100_000, 1_000_000} {
 		for _, hot := range []int{1, 1000} {
-			b.Run(fmt.Sprintf("routes=%d/hot=1in%d", routes, hot), func(b *testing.B) {
-				c, d, all := benchDevice(b, routes)
-				for range 2000 {
-					d.rib.Tick(testNow, 0) // moves the tables to huge pages
-				}
-				r := rand.New(rand.NewPCG(3, 4))
-				pairs := make([][2]netip.Addr, 1<<16)
-				for i := range pairs {
-					pairs[i] = [2]netip.Addr{hostIn(r, all[r.IntN(len(all)/hot)]), hostIn(r, all[r.IntN(len(all)/hot)])}
-				}
-				flow := ipfix.Flow{ // in the cache, as one that has just been decoded
-					Has:        ipfix.FieldSrcAddr | ipfix.FieldDstAddr | ipfix.FieldBGPNextHop | ipfix.FieldInIf,
-					BGPNextHop: ce,
-					Options:    &ipfix.Options{},
-				}
-				b.ReportAllocs()
-				cpu := cpuTime(b)
-				c.device = d
-				i := 0
-				for b.Loop() {
-					p := &pairs[i&(len(pairs)-1)]
-					flow.Src, flow.Dst = p[0], p[1]
-					c.Flow(&flow)
-					i++
-				}
-				b.ReportMetric(float64(cpuTime(b)-cpu)/float64(b.N), "cpu-ns/op")
-				if !c.rec.Src.Join.Hit() || !c.rec.Dst.Join.Hit() {
-					b.Fatal("not joined")
-				}
-			})
+			c, d, all := benchDevice(b, routes)
+			changeSome(c, d, all)
+			for _, asOf := range []string{"now", "flow-end"} {
+				b.Run(fmt.Sprintf("routes=%d/hot=1in%d/as-of=%s", routes, hot, asOf), func(b *testing.B) {
+					benchJoin(b, c, d, all, hot, asOf == "flow-end")
+				})
+			}
 		}
+	}
+}
+
+// changeSome gives every tenth prefix another route, ten seconds before testNow.
+func changeSome(c *Correlator, d *Device, all []netip.Prefix) {
+	src := d.rib.Source(rib.PeerKey{}, rib.LocRIB, rib.IPv4Unicast)
+	id := c.intern.Acquire([]byte("changed"), func() rib.Attrs {
+		return rib.Attrs{ASPath: []uint32{64500, 174, 1}, NextHop: ce, HasLocalPref: true, LocalPref: 100, PathLength: 3}
+	})
+	for i := 0; i < len(all); i += 10 {
+		c.intern.Retain(id, 1)
+		d.rib.Announce(src, 0, all[i], 0, false, id, testNow-10e9)
+	}
+	c.intern.Release(id)
+}
+
+func benchJoin(b *testing.B, c *Correlator, d *Device, all []netip.Prefix, hot int, asOf bool) {
+	for range 2000 {
+		d.rib.Tick(testNow, 0) // moves the tables to huge pages
+	}
+	r := rand.New(rand.NewPCG(3, 4))
+	pairs := make([][2]netip.Addr, 1<<16)
+	for i := range pairs {
+		pairs[i] = [2]netip.Addr{hostIn(r, all[r.IntN(len(all)/hot)]), hostIn(r, all[r.IntN(len(all)/hot)])}
+	}
+	flow := ipfix.Flow{ // in the cache, as one that has just been decoded
+		Has:        ipfix.FieldSrcAddr | ipfix.FieldDstAddr | ipfix.FieldBGPNextHop | ipfix.FieldInIf,
+		BGPNextHop: ce,
+		ExportTime: testNow, End: testNow - 1e9,
+		Options: &ipfix.Options{},
+	}
+	if asOf {
+		flow.Has |= ipfix.FieldEnd
+	}
+	b.ReportAllocs()
+	cpu := cpuTime(b)
+	c.device, c.rec.Received = d, testNow
+	i := 0
+	for b.Loop() {
+		p := &pairs[i&(len(pairs)-1)]
+		flow.Src, flow.Dst = p[0], p[1]
+		c.Flow(&flow)
+		i++
+	}
+	b.ReportMetric(float64(cpuTime(b)-cpu)/float64(b.N), "cpu-ns/op")
+	if !c.rec.Src.Join.Hit() || !c.rec.Dst.Join.Hit() || c.rec.AsOfFlowEnd != asOf {
+		b.Fatal("not joined, or not as of the time asked for")
 	}
 }
 
@@ -113,7 +138,11 @@ func TestJoinAllocatesNothing(t *testing.T) {
 	b := newBench(t)
 	b.session(device1, true, route(locRIB(0), "10.1.0.0/16", 13, "203.0.113.3"))
 	d := b.devices[device1]
-	f := &ipfix.Flow{Has: ipfix.FieldSrcAddr | ipfix.FieldDstAddr, Src: addr("10.1.2.3"), Dst: addr("10.1.3.4"), Options: testOptions()}
+	f := &ipfix.Flow{
+		Has: ipfix.FieldSrcAddr | ipfix.FieldDstAddr | ipfix.FieldEnd, Src: addr("10.1.2.3"), Dst: addr("10.1.3.4"),
+		ExportTime: testNow, End: testNow - 1e9, Options: testOptions(),
+	}
+	b.rec.Received = testNow
 	b.device, b.emit = d, func(*Record) {}
 	if n := testing.AllocsPerRun(1000, func() { b.Flow(f) }); n != 0 {
 		t.Errorf("%v allocations a record", n)
