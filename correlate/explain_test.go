@@ -22,7 +22,7 @@ func TestExplain(t *testing.T) {
 	s.tell(testNow+10*second, route(at(locRIB(0), testNow+10*second), "10.1.0.0/16", 9, "203.0.113.1"))
 	message(t, c, device1, vrfOptions(t, idA), testNow)
 	c.cfg.RIBWait = -1
-	d := c.devices[device1]
+	d := c.Device(device1)
 	now := testNow + 20*second
 	tests := []struct {
 		name   string
@@ -74,15 +74,15 @@ func TestExplainWhatAFlowWaitsFor(t *testing.T) {
 	c, _ := holdBench(t, Config{})
 	s := openFeed(t, c, device1, 1, testNow)
 	q := FlowQuestion{Src: addr("10.1.2.3")}
-	if x := c.Explain(c.devices[device1], &q, testNow); x.Waits != "session" {
+	if x := c.Explain(c.Device(device1), &q, testNow); x.Waits != "session" {
 		t.Errorf("waits for %q before anything was told", x.Waits)
 	}
 	s.tell(testNow, peerUp(locRIB(0)), route(locRIB(0), "10.1.0.0/16", 1, "203.0.113.1"))
-	if x := c.Explain(c.devices[device1], &q, testNow); x.Waits != "routes" {
+	if x := c.Explain(c.Device(device1), &q, testNow); x.Waits != "routes" {
 		t.Errorf("waits for %q in the dump", x.Waits)
 	}
 	s.tell(testNow, endOfRIB(locRIB(0)))
-	if x := c.Explain(c.devices[device1], &q, testNow); x.Waits != "" {
+	if x := c.Explain(c.Device(device1), &q, testNow); x.Waits != "" {
 		t.Errorf("waits for %q", x.Waits)
 	}
 }

@@ -62,7 +62,7 @@ func (d *Device) RIBState() RIBState {
 // paths, the invalid one does not. Its slices are shared and immutable.
 func (d *Device) Answer(vrf rib.RD, addr, nextHop netip.Addr) (s Side, state RIBState) {
 	addr = addr.Unmap()
-	d.joinSide(&s, vrfOf{rd: vrf, known: true}, addr, true, nextHop)
+	d.joinSide(&s, vrfOf{rd: vrf, known: true}, addr, true, &question{nextHop: nextHop})
 	switch s.Join {
 	case JoinHit, JoinHitNextHop:
 		state = RIBState(s.Match.State)
