@@ -25,6 +25,9 @@ const (
 	TypeTermination
 	TypeRouteMirroring
 	numTypes
+
+	// TypeUnknown stands for all other types where types are counted.
+	TypeUnknown = numTypes
 )
 
 // String gives the name used in metrics; all unknown types are "unknown".

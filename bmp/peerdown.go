@@ -17,6 +17,7 @@ const (
 	DownRemoteNoNotif      uint8 = 4 // the peer closed without telling
 	DownDeconfigured       uint8 = 5 // the router no longer monitors the peer, which may be up
 	DownTLVs               uint8 = 6 // a Loc-RIB or local instance went; data is TLVs
+	DownUnknown            uint8 = 7 // stands for all others where reasons are counted
 )
 
 // PeerDown says that a BGP session ended or that a view is no longer monitored.
@@ -42,12 +43,15 @@ type Notification struct {
 func (*PeerDown) MessageType() MessageType { return TypePeerDown }
 
 // ReasonText names the reason.
-func (d *PeerDown) ReasonText() string {
+func (d *PeerDown) ReasonText() string { return DownReasonText(d.Reason) }
+
+// DownReasonText names a reason of Peer Down; all that are not known have one name.
+func DownReasonText(reason uint8) string {
 	return [...]string{
 		"reserved", "local system closed with notification", "local system closed without notification",
 		"remote system closed with notification", "remote system closed without notification",
 		"peer de-configured", "local system closed with tlv data", "unknown",
-	}[min(d.Reason, DownTLVs+1)]
+	}[min(reason, DownUnknown)]
 }
 
 // decodePeerDown decodes Peer Down. The peer counts as down even when the data behind the reason is bad.
@@ -61,6 +65,7 @@ func (s *Session) decodePeerDown(header, body []byte) (Message, error) {
 		return m, fmt.Errorf("reason: %w", ErrShort)
 	}
 	m.Reason, body = body[0], body[1:]
+	s.count.Downs[min(m.Reason, DownUnknown)]++
 	var err error
 	switch m.Reason {
 	case DownLocalNotification, DownRemoteNotification:

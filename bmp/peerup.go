@@ -36,10 +36,11 @@ const (
 // peerUpSize is local address(16) local port(2) remote port(2).
 const peerUpSize = 20
 
-// decodePeerUp decodes Peer Up. Where an OPEN is bad the peer counts as up with what could be read of it.
+// decodePeerUp decodes Peer Up. Where something behind the per-peer header is bad the peer counts as up with what could be read.
 func (s *Session) decodePeerUp(header, body []byte) (Message, error) {
 	m := &PeerUp{Peer: decodePeer(header)}
 	if len(body) < peerUpSize {
+		s.peerUp(m)
 		return m, fmt.Errorf("addresses: %w", ErrShort)
 	}
 	m.LocalAddr = decodeAddr(body, m.v6(body[:16]))
@@ -97,9 +98,12 @@ func (s *Session) peerUp(m *PeerUp) {
 	}
 	s.setPeer(key, &peerState{
 		up:  true,
-		as2: !m.Sent.AS4 || !m.Received.AS4,
+		as2: hasAS2(&m.Sent) || hasAS2(&m.Received),
 		in:  bgp.AddPathFrom(&m.Received, &m.Sent),
 		out: bgp.AddPathFrom(&m.Sent, &m.Received),
 		loc: bgp.AddPathEither(&m.Sent, &m.Received),
 	})
 }
+
+// hasAS2 reports whether an OPEN is there and has no four-octet AS capability.
+func hasAS2(o *bgp.Open) bool { return o.Version != 0 && !o.AS4 }

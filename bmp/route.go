@@ -69,10 +69,13 @@ func (s *Session) decodeMirroring(header, body []byte) (Message, error) {
 	err := walkTLVs(body, func(typ uint16, v []byte) error {
 		switch {
 		case typ == 0:
+			s.count.Mirrored++
 			m.Messages = append(m.Messages, v)
 		case typ == 1 && len(v) == 2 && v[0] == 0 && v[1] == 0:
+			s.count.MirrorErrors++
 			m.Errored = true
 		case typ == 1 && len(v) == 2 && v[0] == 0 && v[1] == 1:
+			s.count.MirrorLosses++
 			m.Lost = true
 		default:
 			s.count.UnknownTLVs++

@@ -12,27 +12,11 @@ type Config struct {
 	// Cache holds decoded attributes. Sessions of one process do well to share one; each Session makes its own, with
 	// the default bounds, when it is nil.
 	Cache *bgp.Cache
-	// MaxMessage is the largest message in octets, DefaultMaxMessage when zero. A longer one breaks the framing.
-	MaxMessage int
 	// MaxPeers is how many peers a Session remembers, 16384 when zero. Peers beyond it that are not in place of one
 	// that went down are read with the defaults: four-octet AS numbers, no ADD-PATH.
 	MaxPeers int
 	// SkipOther leaves routes of families without prefixes (EVPN, flow specification, BGP-LS, ...) undecoded.
 	SkipOther bool
-}
-
-// Counters are what a Session has seen. They only grow.
-type Counters struct {
-	Messages    [numTypes + 1]uint64 // by MessageType, unknown ones last
-	Malformed   uint64               // messages for which Decode returned an error
-	UnknownTLVs uint64               // TLVs of unknown types, skipped by their length
-	// PathIDsFlipped counts how often a view was found to have path identifiers against, or again as, its peer's OPENs say.
-	PathIDsFlipped uint64
-	BadOpens       uint64 // Peer Ups whose OPENs could be read in part only
-	NoPeerUp       uint64 // Route Monitoring of peers without Peer Up, read with the defaults
-	PeersRefused   uint64 // Peer Ups beyond Config.MaxPeers
-	Trailing       uint64 // octets behind the UPDATE of Route Monitoring that are no TLVs
-	BGP            bgp.Counters
 }
 
 // peerState is what a Peer Up tells about its peer's UPDATEs.
@@ -78,13 +62,6 @@ func NewSession(cfg Config) *Session {
 		peers:    make(map[PeerKey]*peerState),
 		maxPeers: cfg.MaxPeers,
 	}
-}
-
-// Counters returns the counts so far.
-func (s *Session) Counters() Counters {
-	c := s.count
-	c.BGP = s.dec.Counters
-	return c
 }
 
 // Decode decodes one message as a Reader returns it. RouteMonitoring, RouteMirroring and Unknown are valid until the

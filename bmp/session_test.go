@@ -62,8 +62,23 @@ func TestRoundTrip(t *testing.T) {
 		})
 	}
 	c := s.Counters()
-	if c.Malformed != 0 || c.Messages[TypePeerUp] != 5 || c.Messages[numTypes] != 1 || c.UnknownTLVs != 7 {
+	if c.Malformed != 0 || c.Messages[TypePeerUp] != 5 || c.Messages[TypeUnknown] != 1 || c.UnknownTLVs != 5 {
 		t.Errorf("counters %+v", c)
+	}
+	if want := [...]uint64{1, 0, 1, 1, 1, 1, 1, 1}; c.Downs != want {
+		t.Errorf("peer downs by reason %v, want %v", c.Downs, want)
+	}
+	if c.Statistics != 6 || c.OddStatistics != 2 || c.Mirrored != 1 || c.MirrorErrors != 1 || c.MirrorLosses != 1 {
+		t.Errorf("counters %+v", c)
+	}
+	twice, zero := c, Counters{}
+	twice.Add(&c)
+	twice.Sub(&c)
+	if twice != c {
+		t.Errorf("added and subtracted: %+v, want %+v", twice, c)
+	}
+	if twice.Sub(&c); twice != zero {
+		t.Errorf("nothing is left: %+v", twice)
 	}
 }
 

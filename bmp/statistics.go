@@ -111,9 +111,10 @@ func (s *Session) decodeStatistics(header, body []byte) (Message, error) {
 			st.Family = bgp.NewFamily(binary.BigEndian.Uint16(v), v[2])
 			st.Value = binary.BigEndian.Uint64(v[3:])
 		default:
-			s.count.UnknownTLVs++
+			s.count.OddStatistics++
 			st.Raw = append([]byte{}, v...)
 		}
+		s.count.Statistics++
 		m.Stats = append(m.Stats, st)
 		return nil
 	})

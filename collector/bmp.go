@@ -8,15 +8,29 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
+	"time"
 
 	"github.com/telcol/telcol/collector/intake"
 	"github.com/telcol/telcol/correlate"
+	"github.com/telcol/telcol/correlate/rib"
+)
+
+// What BMPConfig.Keepalive says of the questions after the first.
+const (
+	keepaliveInterval = 15 * time.Second
+	keepaliveCount    = 5
 )
 
 // serveBMP accepts BMP sessions from a listener until ctx ends and every session's goroutine has ended.
 func (w *worker) serveBMP(ctx context.Context, ln *net.TCPListener) error {
-	cfg := intake.ServeConfig{MaxConns: w.cfg.Intake.MaxSessions, Stats: &w.bmpStats}
-	return intake.Serve(ctx, ln, cfg, w.session)
+	return intake.Serve(ctx, ln, w.serveConfig(), w.session)
+}
+
+func (w *worker) serveConfig() intake.ServeConfig {
+	return intake.ServeConfig{MaxConns: w.cfg.Intake.MaxSessions, Stats: &w.bmpStats, KeepAlive: net.KeepAliveConfig{
+		Enable: true, Idle: w.cfg.BMP.Keepalive, Interval: keepaliveInterval, Count: keepaliveCount,
+	}}
 }
 
 // session reads one BMP session to its end. It decodes in this goroutine and hands batches of route operations to the owner; a
@@ -35,7 +49,7 @@ func (w *worker) session(ctx context.Context, conn *net.TCPConn, from netip.Addr
 	log.Info("bmp session opened")
 	told := w.events.session(ctx, from)
 	cfg := correlate.FeedConfig{
-		MaxMessage: w.cfg.BMP.MaxMessage, Session: w.sessions.Add(1), Cache: w.attributes,
+		MaxMessage: w.cfg.BMP.MaxMessage, MaxPeers: w.cfg.BMP.MaxPeers, Session: w.sessions.Add(1), Cache: w.attributes,
 		Refused: func(err error) {
 			w.warn.warn("bmp message refused, session goes on", slog.String("source", from.String()), slog.Any("err", err))
 		},
@@ -43,19 +57,21 @@ func (w *worker) session(ctx context.Context, conn *net.TCPConn, from netip.Addr
 	if told != nil {
 		cfg.Observer = told
 	}
-	err := correlate.NewFeed(from.Addr(), cfg, w.core.routes).Run(io.MultiReader(bytes.NewReader(head), conn))
-	switch {
-	case w.conns.remove(noted):
+	stream := &bmpReader{ctx: ctx, conn: conn, idle: w.cfg.BMP.IdleTimeout}
+	err := correlate.NewFeed(from.Addr(), cfg, w.core.routes).Run(io.MultiReader(bytes.NewReader(head), stream))
+	switch reason := correlate.EndReasonOf(err); reason {
+	case correlate.EndMoved:
 		log.Info("bmp session closed, its device belongs to another slot now")
 		told.end(downMoved, "")
-	case ctx.Err() != nil:
+	case correlate.EndStopped:
 		log.Info("bmp session closed by the stop of the worker")
 		told.end(downStop, "")
-	case errors.Is(err, io.EOF):
-		log.Info("bmp session closed by the device", "reason", err)
+	case correlate.EndTermination, correlate.EndClosed:
+		log.Info("bmp session closed by the device", "err", err)
 		told.end(downClosed, "")
 	default:
-		log.Warn("bmp session ended", "err", err)
+		// A device whose sessions break soon tries again: what each is told is in the sample.
+		w.warn.warn("bmp session ended", slog.String("source", from.String()), slog.String("reason", reason.String()), slog.Any("err", err))
 		told.end(downError, err.Error())
 	}
 }
@@ -73,4 +89,45 @@ func (w *worker) mayStay(from netip.AddrPort) bool {
 		w.warn.warn("session of another slot's device, closed", slog.String("source", from.String()))
 	}
 	return false
+}
+
+// bmpReader reads a session's connection. It ends with correlate.ErrStopped when ctx ends and with correlate.ErrIdle when nothing
+// comes for the idle time, if that is not zero. Whoever closes the connection under it has seen its device move: correlate.ErrMoved.
+type bmpReader struct {
+	ctx  context.Context
+	conn *net.TCPConn
+	idle time.Duration
+}
+
+func (r *bmpReader) Read(p []byte) (int, error) {
+	if r.idle > 0 {
+		_ = r.conn.SetReadDeadline(time.Now().Add(r.idle))
+		if r.ctx.Err() != nil { // whose own deadline was perhaps overwritten
+			return 0, correlate.ErrStopped
+		}
+	}
+	n, err := r.conn.Read(p)
+	switch {
+	case errors.Is(err, net.ErrClosed):
+		return n, correlate.ErrMoved
+	case err == nil || !errors.Is(err, os.ErrDeadlineExceeded):
+		return n, err
+	case r.ctx.Err() != nil:
+		return n, correlate.ErrStopped
+	}
+	return n, correlate.ErrIdle
+}
+
+// drifted logs that a device lastingly counts other routes than we hold.
+func (c *core) drifted(device netip.Addr, peer rib.PeerKey, d correlate.Drift) {
+	c.warn.warn("routes differ from what the device counts", slog.String("device", device.String()),
+		slog.String("peer", peer.Addr.String()), slog.String("rd", peer.Distinguisher.String()), slog.String("view", d.View.String()),
+		slog.Int("afi", int(d.Family.AFI)), slog.Int("safi", int(d.Family.SAFI)),
+		slog.Int("ours", d.Ours), slog.Uint64("theirs", d.Theirs), slog.Int("reports", d.Reports))
+}
+
+// overQuota logs that a device tells more than it may.
+func (c *core) overQuota(device netip.Addr, r correlate.Refused) {
+	c.warn.warn("device beyond its quota, further routes are refused", slog.String("device", device.String()),
+		slog.Uint64("routes_refused", r.Routes), slog.Uint64("attributes_refused", r.Attrs), slog.Uint64("peers_refused", r.Sources))
 }

@@ -89,7 +89,12 @@ type BMPConfig struct {
 	MaxMessage   int           `yaml:"max-message"`   // bytes, default 1 MiB; a longer message ends the session
 	StaleTimeout time.Duration `yaml:"stale-timeout"` // routes of a lost session are kept this long, default 10m
 	QuietPeriod  time.Duration `yaml:"quiet-period"`  // a table without End-of-RIB counts as whole after this much silence, default 10s
-	MaxRoutes    int           `yaml:"max-routes"`    // per device, default 20 million; further ones are refused and counted
+	MaxRoutes    int           `yaml:"max-routes"`    // per device, default 20 million, 0 is no limit; further ones are refused and counted
+	MaxPeers     int           `yaml:"max-peers"`     // per device, default 16384; what further ones tell is refused and counted
+
+	// MaxAttributeBytes bounds the memory for sets of path attributes that a device is the first to tell, default 1 GiB, 0 is no limit.
+	// Routes with further ones are refused and counted.
+	MaxAttributeBytes int `yaml:"max-attribute-bytes"`
 
 	// Events says which events go to kafka.topic-bmp: off, sessions (BMP sessions and BGP peers), all (also routes, End-of-RIB and
 	// statistics), or auto (default), which is sessions with the kafka sink and off with stdout.
@@ -100,6 +105,18 @@ type BMPConfig struct {
 	// them and says so on the topic; slow keeps the device waiting, whose routes in this worker then lag too.
 	EventsOverflow string `yaml:"events-overflow"`
 	EventsBuffer   int64  `yaml:"events-buffer"` // memory for events that wait for delivery, beside kafka.buffer-bytes; default 64 MiB
+
+	// Keepalive is after how much silence the kernel asks whether the device is still there, default 60s. When it does not answer five
+	// more questions, 15s apart, the session is lost. A quiet router is fine; one that is gone without a word is found.
+	Keepalive time.Duration `yaml:"keepalive"`
+	// IdleTimeout ends a session that sends nothing for so long, default 0: never. BMP knows no keepalive of its own, so it is
+	// for routers that are known to send statistics more often.
+	IdleTimeout time.Duration `yaml:"idle-timeout"`
+
+	// DriftReports is how many of a router's statistics in a row must count other routes than we hold before the difference is
+	// told as drift, default 3; 0 compares nothing. DriftRoutes is by how many routes, default 10, or 1 % of a larger table.
+	DriftReports int `yaml:"drift-reports"`
+	DriftRoutes  int `yaml:"drift-routes"`
 }
 
 // Default returns the configuration of a worker that was told nothing.
@@ -122,6 +139,7 @@ func Default() Config {
 		BMP: BMPConfig{
 			MaxMessage: 1 << 20, StaleTimeout: 10 * time.Minute, QuietPeriod: 10 * time.Second, MaxRoutes: 20_000_000,
 			Events: EventsAuto, EventsOverflow: OverflowDrop, EventsBuffer: 64 << 20,
+			MaxPeers: 16384, MaxAttributeBytes: 1 << 30, Keepalive: time.Minute, DriftReports: 3, DriftRoutes: 10,
 		},
 	}
 }
@@ -182,6 +200,16 @@ func (c *Config) validateRest() error {
 		return fmt.Errorf("%w: join.history-bytes %d is too small, want at least 64 KiB (join.history 0 keeps none)", ErrConfig, c.Join.HistoryBytes)
 	case c.Join.ClockTolerance < time.Second:
 		return fmt.Errorf("%w: join.clock-tolerance %v is too small, export times are whole seconds", ErrConfig, c.Join.ClockTolerance)
+	case c.BMP.MaxRoutes < 0 || c.BMP.MaxAttributeBytes < 0 || c.BMP.MaxPeers < 1:
+		return fmt.Errorf("%w: bmp.max-routes %d and bmp.max-attribute-bytes %d must not be negative (0 is no limit), bmp.max-peers %d must be positive",
+			ErrConfig, c.BMP.MaxRoutes, c.BMP.MaxAttributeBytes, c.BMP.MaxPeers)
+	case c.BMP.Keepalive < time.Second:
+		return fmt.Errorf("%w: bmp.keepalive %v is too short, want at least 1s", ErrConfig, c.BMP.Keepalive)
+	case c.BMP.IdleTimeout < 0:
+		return fmt.Errorf("%w: bmp.idle-timeout %v must not be negative (0 is never)", ErrConfig, c.BMP.IdleTimeout)
+	case c.BMP.DriftReports < 0 || c.BMP.DriftRoutes < 1:
+		return fmt.Errorf("%w: bmp.drift-reports %d must not be negative, bmp.drift-routes %d must be positive",
+			ErrConfig, c.BMP.DriftReports, c.BMP.DriftRoutes)
 	case c.Intake.MaxSessions < 1:
 		return fmt.Errorf("%w: intake.max-sessions %d must be positive", ErrConfig, c.Intake.MaxSessions)
 	case c.Record.Extra != ExtraOff && c.Record.Extra != ExtraAll:

@@ -92,11 +92,12 @@ func newCore(cfg *Config, sink Sink, owned *ownership, state *stateDir, warn *sa
 		return nil, err
 	}
 	c.corr, err = correlate.New(correlate.Config{
-		StaleTimeout: cfg.BMP.StaleTimeout, QuietPeriod: cfg.BMP.QuietPeriod, MaxRoutes: cfg.BMP.MaxRoutes,
+		StaleTimeout: cfg.BMP.StaleTimeout, QuietPeriod: cfg.BMP.QuietPeriod, MaxRoutes: cfg.BMP.MaxRoutes, MaxPeers: cfg.BMP.MaxPeers, MaxAttrBytes: cfg.BMP.MaxAttributeBytes,
 		VRFWait: orOff(cfg.IPFIX.VRFWait), RIBWait: orOff(cfg.Join.RIBWait), NewWait: orOff(cfg.Join.NewWait),
 		History: orOff(cfg.Join.History), HistoryBytes: cfg.Join.HistoryBytes, ClockTolerance: cfg.Join.ClockTolerance,
 		HoldBytes: cfg.Join.HoldBytes, HoldTotalBytes: cfg.Join.HoldTotalBytes, Forgotten: forgotten, Elements: elements,
 		IPFIX: cfg.IPFIX.decoder(), PortInTemplateKey: cfg.IPFIX.PortInTemplateKey,
+		DriftReports: orOff(cfg.BMP.DriftReports), DriftRoutes: cfg.BMP.DriftRoutes, Drifted: c.drifted, OverQuota: c.overQuota,
 	}, c.send)
 	if err != nil {
 		return nil, err
@@ -113,7 +114,7 @@ func newCore(cfg *Config, sink Sink, owned *ownership, state *stateDir, warn *sa
 }
 
 // orOff turns a setting whose zero means off into the correlator's, whose zero is its default.
-func orOff(d time.Duration) time.Duration {
+func orOff[T ~int | ~int64](d T) T {
 	if d == 0 {
 		return -1
 	}

@@ -81,7 +81,7 @@ func (m *metrics) collectIntake(e *emitter, s *snapshot) {
 	e.counter("telcol_lost_total", lostHelp, s.counted.foreign, "stage", "intake", "reason", "foreign")
 }
 
-const lostHelp = "What was lost, by stage and reason: datagrams in the stages kernel and intake (there also messages of a connection that ended within one), messages in decode, sets in template, events in events, records and events in sink."
+const lostHelp = "What was lost, by stage and reason: datagrams in the stages kernel and intake (there also messages of a connection that ended within one), messages in decode and bmp, sets in template, routes in rib, events in events, records and events in sink."
 
 func collectJoin(e *emitter, s *snapshot) {
 	q := &s.corr.Quality
@@ -127,20 +127,6 @@ func ageBuckets(ages *[correlate.AgeBuckets]uint64) map[float64]uint64 {
 		buckets[correlate.AgeBound(i)] = sum
 	}
 	return buckets
-}
-
-func collectBMP(e *emitter, s *snapshot) {
-	b := &s.corr.BMP
-	e.gauge("telcol_bmp_sessions", "BMP sessions open.", float64(s.totals.BMPSessions))
-	e.counter("telcol_bmp_sessions_total", "BMP sessions opened.", b.Sessions)
-	e.counter("telcol_bmp_messages_total", "BMP messages decoded.", b.Messages)
-	e.counter("telcol_bmp_refused_total", "BMP messages that could not be decoded.", b.Refused)
-	e.counter("telcol_bmp_routes_total", "Routes told, by what became of them.", b.Announced, "kind", "announced")
-	e.counter("telcol_bmp_routes_total", "", b.Withdrawn, "kind", "withdrawn")
-	e.counter("telcol_bmp_routes_total", "", b.NotKept, "kind", "not-kept")
-	e.counter("telcol_bmp_routes_total", "", b.RoutesRefused, "kind", "quota")
-	e.counter("telcol_bmp_no_peer_up_total", "Route monitoring messages of a peer that was never told up.", b.NoPeerUp)
-	e.counter("telcol_bmp_end_of_rib_total", "End-of-RIB markers.", b.EndOfRIB)
 }
 
 func (m *metrics) collectSink(e *emitter) {

@@ -296,10 +296,49 @@ func TestBMPSessionOutlivesBadMessages(t *testing.T) {
 		t.Errorf("a session without framing goes on: %v", err)
 	}
 	waitFor(t, "the end of the session", func() bool { return r.metrics(t)["telcol_bmp_sessions{}"] == 0 })
-	if n := r.metrics(t)["telcol_rib_routes{}"]; n != 1 {
+	m := r.metrics(t)
+	if n := m["telcol_rib_routes{}"]; n != 1 {
 		t.Errorf("%v routes after the loss of the session, want 1, stale", n)
 	}
+	for name, want := range map[string]float64{
+		`telcol_bmp_sessions_total{}`:                               1,
+		`telcol_bmp_sessions_ended_total{reason="framing",}`:        1,
+		`telcol_lost_total{reason="short",,stage="bmp"}`:            1,
+		`telcol_bmp_messages_total{,type="initiation"}`:             1,
+		`telcol_bmp_messages_total{,type="route-monitoring"}`:       2,
+		`telcol_bmp_updates_total{outcome="ok",}`:                   1,
+		`telcol_bmp_routes_total{kind="announced",}`:                1,
+		`telcol_bmp_peer_downs_total{reason="peer de-configured",}`: 0,
+		`telcol_bmp_mirrored_total{kind="lost-by-router",}`:         0,
+		`telcol_bmp_over_quota_devices{quota="routes",}`:            0,
+		`telcol_bmp_drift_comparisons_total{result="compared",}`:    0,
+	} {
+		if got, ok := m[name]; !ok || got != want {
+			t.Errorf("%s is %v, %v; want %v", name, got, ok, want)
+		}
+	}
 	r.stop(t)
+}
+
+// A session that says nothing ends when it is told how long that may take, and the worker goes on.
+func TestIdleBMPSession(t *testing.T) {
+	r := startTest(t, func(c *Config) { c.BMP.IdleTimeout = 100 * time.Millisecond })
+	defer r.announce(t).Close()
+	waitFor(t, "the end of the session", func() bool { return r.metrics(t)[`telcol_bmp_sessions_ended_total{reason="idle",}`] == 1 })
+	if m := r.metrics(t); m["telcol_bmp_sessions{}"] != 0 || m["telcol_rib_routes{}"] != 1 {
+		t.Errorf("%v sessions, %v routes; want none and 1, stale", m["telcol_bmp_sessions{}"], m["telcol_rib_routes{}"])
+	}
+	r.stop(t)
+}
+
+// The stop of the worker ends sessions that have a read deadline of their own.
+func TestStopEndsBMPSessions(t *testing.T) {
+	r := startTest(t, func(c *Config) { c.BMP.IdleTimeout = time.Hour })
+	defer r.announce(t).Close()
+	r.stop(t)
+	if log := r.log.String(); !strings.Contains(log, "bmp session closed by the stop of the worker") {
+		t.Errorf("log %s", log)
+	}
 }
 
 func TestStartFailures(t *testing.T) {

@@ -3,6 +3,7 @@ package correlate
 import (
 	"net/netip"
 
+	"github.com/telcol/telcol/bmp"
 	"github.com/telcol/telcol/bmp/bgp"
 	"github.com/telcol/telcol/correlate/rib"
 )
@@ -15,6 +16,7 @@ type Batch struct {
 	ops     []op
 	nlri    []bgp.NLRI // of all operations
 	counted BMPCounters
+	taken   int // messages
 	home    chan *Batch
 }
 
@@ -27,6 +29,7 @@ const (
 	opSessionUp opKind = iota
 	opSessionDown
 	opInitiation
+	opStatistics
 	opPeerUp
 	opPeerDown
 	opAnnounce
@@ -47,7 +50,8 @@ type op struct {
 	info     *rib.PeerInfo   // peer up
 	id       netip.Addr      // peer up: the device's own BGP identifier in the global instance, else invalid
 
-	unmonitored bool // peer down: the router only stopped to monitor the peer
+	stats       *bmp.Statistics // statistics
+	unmonitored bool            // peer down: the router only stopped to monitor the peer
 }
 
 // full reports whether the owner should have the batch before more is added: applying it takes well under a millisecond, which is what a
@@ -57,11 +61,11 @@ func (b *Batch) full() bool { return len(b.nlri) >= batchRoutes || len(b.ops) >=
 const batchRoutes = 512
 
 // empty reports whether the batch tells the owner nothing, not even counts.
-func (b *Batch) empty() bool { return len(b.ops) == 0 && b.counted == (BMPCounters{}) }
+func (b *Batch) empty() bool { return len(b.ops) == 0 && b.taken == 0 }
 
 func (b *Batch) reset() {
 	clear(b.ops) // drop pointers
-	b.ops, b.nlri, b.counted = b.ops[:0], b.nlri[:0], BMPCounters{}
+	b.ops, b.nlri, b.counted, b.taken = b.ops[:0], b.nlri[:0], BMPCounters{}, 0
 }
 
 // Device returns whose session the batch is of.
@@ -73,8 +77,10 @@ func (c *Correlator) Apply(b *Batch, now int64) {
 	d := c.deviceOf(c.Canonical(b.device), now)
 	if d == nil {
 		c.counted.DeviceQuota++
+		c.counted.BMP.RoutesOfNoDevice += b.counted.Announced
 		return
 	}
+	d.openSession(b.session)
 	session := d.rib.Session(b.session)
 	for i := range b.ops {
 		o := &b.ops[i]
@@ -85,28 +91,44 @@ func (c *Correlator) Apply(b *Batch, now int64) {
 			c.withdraw(d, session, b, o)
 		case opEndOfRIB:
 			if !session.EndOfRIB(o.peer, o.view, o.family, now) {
-				c.counted.BMP.Superseded++
+				c.counted.BMP.WithdrawnLate++
 			}
 		case opPeerUp:
+			delete(d.drift, o.peer)
 			session.PeerUp(o.peer, *o.info, now)
 			if o.id.IsValid() {
 				d.bgpID = o.id
 			}
 		case opPeerDown:
+			delete(d.drift, o.peer)
 			session.PeerDown(o.peer, o.unmonitored, now)
+		case opStatistics:
+			c.compare(d, o.peer, o.stats, now)
 		case opInitiation:
 			if d.name != o.name {
 				d.name = o.name
 				d.ownChanges++
 			}
 		case opSessionUp:
-			d.sessions[b.session] = struct{}{}
 			c.sessionUp(d, now)
 		case opSessionDown:
 			delete(d.sessions, b.session)
+			clear(d.drift)
 			session.End(now)
 		}
 	}
+	c.noteQuota(d)
+}
+
+// openSession notes that a session is open. Batches before may have met with too many devices, so that each one may be the first.
+func (d *Device) openSession(session uint64) {
+	if _, ok := d.sessions[session]; ok {
+		return
+	}
+	if len(d.sessions) == 0 {
+		d.quota = quota{before: d.rib.Stats()}
+	}
+	d.sessions[session] = struct{}{}
 }
 
 func (c *Correlator) announce(d *Device, session rib.Session, b *Batch, o *op) {
@@ -133,7 +155,7 @@ func (c *Correlator) withdraw(d *Device, session rib.Session, b *Batch, o *op) {
 		n := &b.nlri[o.from+i]
 		s, heard := src.of(o, n.Family)
 		if !heard {
-			c.counted.BMP.Superseded++
+			c.counted.BMP.WithdrawnLate++
 			continue
 		}
 		d.rib.Withdraw(s, vrfOfRoute(o, n), n.Prefix, n.PathID, n.HasPathID, o.time)
@@ -176,16 +198,4 @@ func ribAttrs(a *bgp.Attributes) rib.Attrs {
 		Origin: a.Origin, HasOrigin: a.HasOrigin,
 		OriginatorID: a.OriginatorID, PathLength: a.PathLength, ClusterLength: a.ClusterLength,
 	}
-}
-
-func (n *BMPCounters) add(m *BMPCounters) {
-	n.Sessions += m.Sessions
-	n.Messages += m.Messages
-	n.Refused += m.Refused
-	n.Announced += m.Announced
-	n.Withdrawn += m.Withdrawn
-	n.NotKept += m.NotKept
-	n.NoPeerUp += m.NoPeerUp
-	n.EndOfRIB += m.EndOfRIB
-	n.Superseded += m.Superseded
 }

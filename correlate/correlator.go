@@ -14,6 +14,8 @@ import (
 type Config struct {
 	MaxDevices   int           // devices at once, default 65536; messages of further ones are refused and counted
 	MaxRoutes    int           // routes of a device, default no limit
+	MaxPeers     int           // BMP peers of a device, default 65536; what further ones tell is refused and counted
+	MaxAttrBytes int           // see rib.Options, default no limit
 	QuietPeriod  time.Duration // see rib.Options
 	StaleTimeout time.Duration // see rib.Options
 	IdleTimeout  time.Duration // a device without routes that says nothing for so long is forgotten, default 25 h (longer than a template lives)
@@ -41,8 +43,15 @@ type Config struct {
 
 	Elements []ipfix.Element // enterprise elements beyond the registry
 
-	// Forgotten is told of each device that is forgotten; may be nil.
+	// DriftReports is how many reports in a row must differ until a Drift counts as lasting, default 3; negative: counts are not
+	// compared. DriftRoutes is by how many routes they must differ, default 10, or by 1 % of the router's count where that is more.
+	DriftReports, DriftRoutes int
+
+	// Forgotten is told of each device that is forgotten, Drifted of each Drift that begins to last, OverQuota of each device
+	// that goes beyond a quota, once while it has BMP sessions. All may be nil.
 	Forgotten func(device netip.Addr)
+	Drifted   func(device netip.Addr, peer rib.PeerKey, d Drift)
+	OverQuota func(device netip.Addr, r Refused)
 }
 
 // Errors of Message.
@@ -83,7 +92,7 @@ func (c *Config) setDefaults() {
 	for _, n := range [...]struct {
 		field *int
 		value int
-	}{{&c.MaxDevices, 1 << 16}, {&c.HoldBytes, 16 << 20}, {&c.HoldTotalBytes, 256 << 20}} {
+	}{{&c.MaxDevices, 1 << 16}, {&c.HoldBytes, 16 << 20}, {&c.HoldTotalBytes, 256 << 20}, {&c.DriftReports, 3}, {&c.DriftRoutes, 10}} {
 		if *n.field == 0 {
 			*n.field = n.value
 		}
@@ -270,6 +279,7 @@ func (c *Correlator) Totals() Totals {
 		t.HeldBytes += held
 		t.Options += d.options.Len()
 		t.HeldFlows += len(d.hold.flows)
+		t.addBMP(d)
 	}
 	return t
 }

@@ -39,20 +39,6 @@ func (n *OptionsCounters) add(t *ipfix.Tables) {
 	n.Refused += t.Refused
 }
 
-// BMPCounters count what BMP sessions told.
-type BMPCounters struct {
-	Sessions      uint64 // opened
-	Messages      uint64
-	Refused       uint64 // messages that could not be decoded; the session went on
-	Announced     uint64 // routes
-	Withdrawn     uint64 // routes
-	NotKept       uint64 // routes of families that the RIB does not hold
-	RoutesRefused uint64 // beyond the device's quota
-	NoPeerUp      uint64 // updates of peers that were never told up; used all the same
-	EndOfRIB      uint64
-	Superseded    uint64 // routes and End-of-RIB of an older session, about what a newer one of the same device tells
-}
-
 // Indices of Quality.Joins.
 const (
 	SideSrc = 0
@@ -73,4 +59,31 @@ type Totals struct {
 	HeldSets    int // data that waits for its template
 	HeldBytes   int // data that waits for its template
 	HeldFlows   int // flows that wait: for routes, a session or the meaning of their VRF id
+
+	OverRoutes   int    // devices that lack routes because of their quota of routes
+	OverAttrs    int    // devices that lack routes because of their quota of path attributes
+	OverSources  int    // devices that lack peers because of their quota of peers
+	DriftDevices int    // devices whose tables differ lastingly from what they report
+	DriftTables  int    // these tables
+	DriftRoutes  uint64 // the largest of the differences
+}
+
+// addBMP adds what the BMP sessions of a device are marked with.
+func (t *Totals) addBMP(d *Device) {
+	r := d.Refused()
+	if r.Routes > 0 {
+		t.OverRoutes++
+	}
+	if r.Attrs > 0 {
+		t.OverAttrs++
+	}
+	if r.Sources > 0 {
+		t.OverSources++
+	}
+	tables, largest := d.drifting()
+	if tables > 0 {
+		t.DriftDevices++
+	}
+	t.DriftTables += tables
+	t.DriftRoutes = max(t.DriftRoutes, largest)
 }

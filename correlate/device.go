@@ -22,6 +22,8 @@ type Device struct {
 	quality  quality
 	clock    clock
 	leaving  bool // forgotten, the routes are being given back
+	drift    map[rib.PeerKey][]Drift
+	quota    quota
 
 	speaks       bool  // has, or had when its state was saved, a BMP session
 	awaited      bool  // see expecting
@@ -38,12 +40,12 @@ type Device struct {
 }
 
 func (c *Correlator) newDevice(addr netip.Addr, now int64) *Device {
-	d := &Device{addr: addr, seen: now, sessions: make(map[uint64]struct{})}
+	d := &Device{addr: addr, seen: now, sessions: make(map[uint64]struct{}), drift: make(map[rib.PeerKey][]Drift)}
 	d.options = ipfix.NewTables(c.cfg.IPFIX)
 	d.session = ipfix.NewSession(c.model, c.cfg.IPFIX, d.options)
 	d.rib = rib.New(c.intern, rib.Options{
-		History: c.cfg.History, HistoryBytes: c.cfg.HistoryBytes,
-		MaxRoutes: c.cfg.MaxRoutes, QuietPeriod: c.cfg.QuietPeriod, StaleAfter: c.cfg.StaleTimeout,
+		MaxRoutes: c.cfg.MaxRoutes, MaxPeers: c.cfg.MaxPeers, MaxAttrBytes: c.cfg.MaxAttrBytes,
+		QuietPeriod: c.cfg.QuietPeriod, StaleAfter: c.cfg.StaleTimeout, History: c.cfg.History, HistoryBytes: c.cfg.HistoryBytes,
 	})
 	return d
 }

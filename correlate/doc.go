@@ -15,5 +15,19 @@
 // best view that has the address family answers: Loc-RIB, then Adj-RIB-In post-policy, then pre-policy. Among the paths of that prefix
 // the flow's own BGP next hop chooses, else the decision steps of BGP.
 //
+// # BMP sessions
+//
+// Peers are known by their address, distinguisher and class (bmp.Peer.Key), and each has sources: a view (Loc-RIB, Adj-RIB-In or
+// Adj-RIB-Out before or after policy) and a family. Peer Up begins a new sync of them, End-of-RIB or quiet ends it and sweeps what was not
+// told again, Peer Down removes everything at once. The end of a session, Termination included, makes stale what it has told; that
+// goes when another session has told it again or after a timeout.
+//
+// A device may have several sessions at once, before the loss of an old one is noticed or on purpose, one for each view. Every
+// source then belongs to the newest session that has told anything of it; what an older one still says about it is counted as
+// superseded and left out, and its end does not touch it. See rib.Session.
+//
+// Route counts in statistics reports are compared with the RIB (Drift), quotas of routes and peers are a mark on the device
+// (Refused).
+//
 // Sockets, clocks, logs and metrics belong to package collector; the correlator counts in plain fields.
 package correlate

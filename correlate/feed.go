@@ -6,6 +6,8 @@ import (
 	"hash/fnv"
 	"io"
 	"net/netip"
+	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/telcol/telcol/bmp"
@@ -16,6 +18,7 @@ import (
 // FeedConfig sets up a Feed.
 type FeedConfig struct {
 	MaxMessage int             // octets of a BMP message, default bmp.DefaultMaxMessage
+	MaxPeers   int             // see bmp.Config
 	Session    uint64          // tells apart the sessions of a worker
 	Cache      *bgp.Cache      // decoded attributes, may be shared by all feeds
 	Now        func() int64    // Unix nanoseconds, arrival time of messages that carry none; default the clock
@@ -42,6 +45,7 @@ type Feed struct {
 	out     chan<- *Batch
 	free    chan *Batch
 	batch   *Batch
+	counted bmp.Counters // what the owner has been told of the session's
 }
 
 // batchesPerFeed is how many batches a session may have under way; then it waits for the owner, and by TCP's flow control the device for us.
@@ -54,7 +58,7 @@ func NewFeed(device netip.Addr, cfg FeedConfig, out chan<- *Batch) *Feed {
 	}
 	f := &Feed{
 		cfg: cfg, device: device, out: out, free: make(chan *Batch, batchesPerFeed),
-		session: bmp.NewSession(bmp.Config{Cache: cfg.Cache}),
+		session: bmp.NewSession(bmp.Config{Cache: cfg.Cache, MaxPeers: cfg.MaxPeers}),
 	}
 	for range batchesPerFeed {
 		f.free <- &Batch{device: device, session: cfg.Session, home: f.free}
@@ -62,16 +66,16 @@ func NewFeed(device netip.Addr, cfg FeedConfig, out chan<- *Batch) *Feed {
 	return f
 }
 
-// Run reads messages until the stream ends and returns why: io.EOF when the device closed it between two messages or said Termination.
-// The last batch tells the owner that the session is down.
+// Run reads messages until the stream ends and returns why: io.EOF when the device closed it between two messages or said Termination,
+// or what EndReasonOf tells apart. The last batch tells the owner that the session is down.
 func (f *Feed) Run(r io.Reader) error {
 	f.batch = <-f.free
 	f.batch.ops = append(f.batch.ops, op{kind: opSessionUp})
 	f.batch.counted.Sessions++
 	err := f.read(bmp.NewReader(r, f.cfg.MaxMessage, nil))
 	f.batch.ops = append(f.batch.ops, op{kind: opSessionDown})
-	f.out <- f.batch
-	f.observeFlush()
+	f.batch.counted.Ended[EndReasonOf(err)]++
+	f.send()
 	return err
 }
 
@@ -81,46 +85,70 @@ func (f *Feed) observeFlush() {
 	}
 }
 
-func (f *Feed) read(r *bmp.Reader) error {
+// read reads messages until the stream ends.
+func (f *Feed) read(r *bmp.Reader) (err error) {
+	for !f.readSome(r, &err) {
+	}
+	return err
+}
+
+// readSome does it, or until a message panics: then it reports false.
+func (f *Feed) readSome(r *bmp.Reader, end *error) (ended bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			f.refuse(fmt.Errorf("%w: %v\n%s", errPanic, p, debug.Stack()))
+		}
+	}()
 	for {
 		if f.batch.full() || !f.batch.empty() && !r.Buffered() {
 			f.flush()
 		}
 		msg, err := r.Next()
 		if err != nil {
-			return err
+			*end = err
+			return true
 		}
+		f.batch.taken++
 		m, err := f.session.Decode(msg)
-		f.batch.counted.Messages++
 		if f.cfg.Observer != nil {
 			f.cfg.Observer.Message(m, err)
 		}
 		if err != nil {
 			f.refuse(err)
-			continue
 		}
 		if t, ok := m.(*bmp.Termination); ok {
-			return fmt.Errorf("termination, %s: %w", t.ReasonText(), io.EOF)
+			*end = fmt.Errorf("%w, %s: %w", errTermination, t.ReasonText(), io.EOF)
+			return true
 		}
 		f.add(m)
 	}
 }
 
 func (f *Feed) refuse(err error) {
-	f.batch.counted.Refused++
+	f.batch.counted.Refused[faultOf(err)]++
 	if f.cfg.Refused != nil {
 		f.cfg.Refused(err)
 	}
 }
 
 func (f *Feed) flush() {
-	f.out <- f.batch
-	f.observeFlush()
+	f.send()
 	f.batch = <-f.free
 	f.batch.reset()
 }
 
-// add turns a message into operations.
+// send gives the batch to the owner, with what the session counted since the last one.
+func (f *Feed) send() {
+	c := f.session.Counters()
+	f.batch.counted.Decoded = c
+	f.batch.counted.Decoded.Sub(&f.counted)
+	f.counted = c
+	f.out <- f.batch
+	f.observeFlush()
+}
+
+// add turns a message into operations. Of one that was refused it takes what could be read: a Peer Down with a broken NOTIFICATION is a
+// Peer Down all the same.
 func (f *Feed) add(m bmp.Message) {
 	switch m := m.(type) {
 	case *bmp.RouteMonitoring:
@@ -131,6 +159,8 @@ func (f *Feed) add(m bmp.Message) {
 		f.batch.ops = append(f.batch.ops, op{
 			kind: opPeerDown, peer: peerKey(&m.Peer), unmonitored: m.Reason == bmp.DownDeconfigured,
 		})
+	case *bmp.Statistics:
+		f.batch.ops = append(f.batch.ops, op{kind: opStatistics, peer: peerKey(&m.Peer), stats: m})
 	case *bmp.Initiation:
 		if m.SysName != "" {
 			f.batch.ops = append(f.batch.ops, op{kind: opInitiation, name: m.SysName})
@@ -144,9 +174,6 @@ func (f *Feed) routes(m *bmp.RouteMonitoring) {
 	o := op{view: rib.View(m.View()), peer: peerKey(&m.Peer), time: m.Time}
 	if o.time == 0 {
 		o.time = f.cfg.Now()
-	}
-	if !m.Known {
-		b.counted.NoPeerUp++
 	}
 	if len(m.Withdrawn) > 0 {
 		o.kind = opWithdraw
@@ -197,6 +224,9 @@ func held(f bgp.Family) bool {
 func peerKey(p *bmp.Peer) rib.PeerKey {
 	k := p.Key()
 	key := rib.PeerKey{Distinguisher: rib.RD(k.Distinguisher), Addr: k.Addr}
+	if !key.Addr.IsValid() {
+		key.Addr = netip.IPv4Unspecified() // as the RIB says it
+	}
 	switch k.Class {
 	case bmp.PeerRD:
 		key.Class = rib.ClassRD
@@ -219,7 +249,26 @@ func ownID(m *bmp.PeerUp) netip.Addr {
 func peerInfo(m *bmp.PeerUp) *rib.PeerInfo {
 	return &rib.PeerInfo{
 		AS: m.AS, LocalAS: m.Sent.AS, BGPID: m.BGPID, Name: m.TableName, Session: sessionID(m),
+		Families: families(m), Filtered: m.Filtered(),
 	}
+}
+
+// families lists what both sides of a BGP session have agreed on. A side without the multiprotocol capability means IPv4 unicast.
+func families(m *bmp.PeerUp) []rib.Family {
+	sent, received := m.Sent.Families, m.Received.Families
+	if len(sent) == 0 {
+		sent = []bgp.Family{bgp.IPv4Unicast}
+	}
+	if len(received) == 0 {
+		received = []bgp.Family{bgp.IPv4Unicast}
+	}
+	var out []rib.Family
+	for _, f := range sent {
+		if slices.Contains(received, f) && !slices.Contains(out, ribFamily(f)) {
+			out = append(out, ribFamily(f))
+		}
+	}
+	return out
 }
 
 func sessionID(m *bmp.PeerUp) uint64 {

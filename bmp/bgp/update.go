@@ -65,18 +65,6 @@ type Update struct {
 	Outcome        Outcome
 }
 
-// Counters are what a Decoder has seen. They only grow.
-type Counters struct {
-	Updates      uint64                       // UPDATEs given to DecodeUpdate
-	Outcomes     [OutcomeMalformed + 1]uint64 // UPDATEs by Outcome
-	CacheHits    uint64                       // attribute sets found
-	CacheMisses  uint64                       // attribute sets decoded
-	WidthGuessed uint64                       // attribute sets whose AS numbers were read in the unlikely width, for only that made sense
-	Panics       uint64                       // panics of gobgp that were contained
-	OtherRoutes  uint64                       // routes of families without prefixes, decoded to text
-	OtherSkipped uint64                       // octets of such routes that were not decoded
-}
-
 // Config sets up a Decoder.
 type Config struct {
 	Cache     *Cache // shared or own; one with the default bounds is made when nil

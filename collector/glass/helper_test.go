@@ -76,11 +76,11 @@ func (x *world) play(t testing.TB, device string, now int64, stream []byte) {
 		defer close(feedEnds)
 		_ = feed.Run(io.MultiReader(bytes.NewReader(stream), silent))
 	}()
-	want := x.corr.Counters().BMP.Messages
+	want := x.corr.Counters().BMP.Messages()
 	for rest := stream; len(rest) > 0; want++ {
 		rest = rest[binary.BigEndian.Uint32(rest[1:]):]
 	}
-	for n := want - 1; n != want; n = x.corr.Counters().BMP.Messages {
+	for n := want - 1; n != want; n = x.corr.Counters().BMP.Messages() {
 		b := <-out
 		x.corr.Apply(b, now)
 		b.Free()

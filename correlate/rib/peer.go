@@ -34,6 +34,8 @@ type PeerInfo struct {
 	AS, LocalAS uint32     // a peer of another AS is external; 0 is unknown
 	BGPID       netip.Addr // the peer's BGP identifier
 	Name        string     // VRF or table name, "" when not told
+	Families    []Family   // that both sides of the BGP session have agreed on; shared, must not be changed
+	Filtered    bool       // a Loc-RIB of which the router tells a part only (RFC 9069 section 4.2)
 
 	// Session, when not 0, identifies the BGP session that Peer Up reports, for example a hash of ports, identifiers and its time.
 	// Peer Up for a session that is already up is taken as told twice (once per L flag) and starts nothing anew.

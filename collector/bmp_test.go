@@ -1,0 +1,102 @@
+package collector
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/telcol/telcol/bmp"
+	"github.com/telcol/telcol/bmp/bgp"
+	"github.com/telcol/telcol/collector/intake"
+)
+
+// The kernel asks devices that have gone silent as the configuration says.
+func TestKeepaliveOfBMPSessions(t *testing.T) {
+	cfg := Default()
+	cfg.BMP.Keepalive = 7 * time.Second
+	w := &worker{cfg: cfg}
+	ln, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	got := make(chan [4]int, 1)
+	go intake.Serve(ctx, ln, w.serveConfig(), func(_ context.Context, conn *net.TCPConn, _ netip.AddrPort) {
+		var v [4]int
+		raw, err := conn.SyscallConn()
+		if err != nil {
+			t.Error(err)
+		}
+		raw.Control(func(fd uintptr) {
+			v[0], _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_KEEPALIVE)
+			v[1], _ = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_KEEPIDLE)
+			v[2], _ = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_KEEPINTVL)
+			v[3], _ = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_KEEPCNT)
+		})
+		got <- v
+	})
+	conn, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if v := <-got; v != [4]int{1, 7, 15, 5} {
+		t.Errorf("keepalive on, idle, interval, count: %v", v)
+	}
+}
+
+// A device that counts more routes than we hold, because we hold no more than its quota, is told by log and metrics.
+func TestDriftAndQuotaAreTold(t *testing.T) {
+	r := startTest(t, func(c *Config) { c.BMP.MaxRoutes, c.BMP.DriftReports, c.BMP.DriftRoutes = 2, 2, 1 })
+	c := r.announce(t)
+	defer c.Close()
+	peer := &bmp.Peer{Type: bmp.PeerLocRIB, Addr: netip.IPv4Unspecified(), BGPID: netip.MustParseAddr("192.0.2.1")}
+	attrs := &bgp.Attributes{HasOrigin: true, HasASPath: true, ASPath: []uint32{64500}, NextHop: netip.MustParseAddr("192.0.2.9")}
+	var stream []byte
+	for _, p := range []string{"10.2.0.0/16", "10.3.0.0/16", "10.4.0.0/16"} {
+		n := bgp.NLRI{Prefix: netip.MustParsePrefix(p), Family: bgp.IPv4Unicast}
+		stream = bmp.AppendRouteMonitoring(stream, peer, nil, []bgp.NLRI{n}, attrs)
+	}
+	report := bmp.AppendStatistics(nil, &bmp.Statistics{Peer: *peer, Stats: []bmp.Statistic{
+		{Type: bmp.StatLocRIBFamily, Family: bgp.IPv4Unicast, Value: 4},
+	}})
+	if _, err := c.Write(slices.Concat(stream, bmp.AppendEndOfRIB(nil, peer, bgp.IPv4Unicast), report, report)); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the drift", func() bool { return r.metrics(t)[`telcol_bmp_drift_devices{}`] == 1 })
+	m := r.metrics(t)
+	for name, want := range map[string]float64{
+		`telcol_bmp_drift_routes{}`:                              2,
+		`telcol_bmp_drift_tables{}`:                              1,
+		`telcol_bmp_drifts_total{}`:                              1,
+		`telcol_bmp_drift_comparisons_total{result="compared",}`: 2,
+		`telcol_bmp_over_quota_devices{quota="routes",}`:         1,
+		`telcol_bmp_routes_total{kind="announced",}`:             4,
+		`telcol_bmp_routes_total{kind="quota",}`:                 2,
+		`telcol_lost_total{reason="quota",,stage="rib"}`:         2,
+		`telcol_rib_routes{}`:                                    2,
+		`telcol_bmp_statistics_total{,value="number"}`:           2,
+		`telcol_bmp_end_of_rib_total{}`:                          1,
+		`telcol_bmp_no_peer_up_total{}`:                          5,
+		`telcol_bmp_attribute_sets_total{result="miss",}`:        2,
+		`telcol_bmp_attribute_sets_total{result="hit",}`:         2,
+	} {
+		if got := m[name]; got != want {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+	for _, line := range []string{"routes differ from what the device counts", "device beyond its quota"} {
+		if !strings.Contains(r.log.String(), line) {
+			t.Errorf("no line %q in the log", line)
+		}
+	}
+	r.stop(t)
+}
