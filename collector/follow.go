@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -20,6 +21,7 @@ type follower struct {
 	program atomic.Uint32 // revision that the sockets have
 	moved   atomic.Uint64 // connections closed because their device has moved
 	sighted chan []netip.Addr
+	fail    chan<- error // takes what ends the worker
 
 	// Of tell.
 	datagrams uint64
@@ -98,6 +100,9 @@ func (f *follower) tell(ctx context.Context) {
 }
 
 func (f *follower) beat(ctx context.Context) {
+	if f.evicted() {
+		return // the place for the report is another's
+	}
 	s, ok := f.w.core.snapshot(ctx)
 	if !ok {
 		return
@@ -119,13 +124,26 @@ func (f *follower) beat(ctx context.Context) {
 	}
 }
 
+// evicted ends a worker whose slot somebody took away because it was stuck or stopped, and which got on after all.
+func (f *follower) evicted() bool {
+	lost, err := f.w.sockets.held.Lost()
+	if err != nil || !lost || !f.w.sockets.receiving() {
+		return false
+	}
+	select {
+	case f.fail <- fmt.Errorf("slot %d was taken away from this worker, which others saw stuck", f.w.cfg.Slot):
+	default: // something else ends it already
+	}
+	return true
+}
+
 func (f *follower) report(s *snapshot) steering.Report {
 	drops, _ := f.w.sockets.drops() // what is known of them
 	return steering.Report{
 		PID: uint32(os.Getpid()), Program: f.program.Load(), Generation: f.group.Table().Generation(),
 		Devices: uint64(s.totals.Devices), Sessions: uint64(s.totals.BMPSessions),
 		Datagrams: s.counted.datagrams, ReceiveDrops: drops, Foreign: s.counted.foreign, ForeignConns: f.w.foreignSessions.Load() + f.w.streams.foreign.Load(),
-		Moved: f.moved.Load() + f.w.streams.moved.Load(), Probes: s.counted.probes + f.w.probes.Load(),
+		Moved: f.moved.Load() + f.w.streams.moved.Load(), Probes: s.counted.probes + f.w.probes.Load(), Cookie: f.w.sockets.held.Cookie(),
 	}
 }
 

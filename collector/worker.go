@@ -134,6 +134,9 @@ func (w *worker) run(ctx context.Context) error {
 		owner.Go(w.state.run)
 		owner.Go(w.core.images.run)
 	}
+	if w.follow != nil {
+		w.follow.fail = fail
+	}
 	owner.Go(func() { w.follow.run(joining) })
 	for _, u := range w.sockets.udp {
 		readers.Go(func() { fail <- w.readDatagrams(taking, u) })

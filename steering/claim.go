@@ -103,6 +103,29 @@ func (c *Claim) refresh() (uint32, error) {
 // Slot returns the slot held.
 func (c *Claim) Slot() int { return c.slot }
 
+// Cookie returns the kernel's name for one of the sockets in the slot, for the worker's [Report]; 0 once it is released.
+func (c *Claim) Cookie() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.held) == 0 {
+		return 0
+	}
+	return c.held[0].cookie
+}
+
+// Lost reports whether somebody else has taken the slot away on one of the listeners, see [Group.Evict]. A slot that was released
+// is not lost.
+func (c *Claim) Lost() (bool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.held {
+		if cookie, err := s.endpoint.cookie(c.slot); err != nil || cookie != s.cookie {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
 // Release gives the slot back: nothing new arrives, what is queued can still be
 // read, connections go on. The sockets remain the caller's to drain and close.
 //

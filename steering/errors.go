@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -44,6 +45,9 @@ var (
 	// ErrAliasChain means an alias that would point to an address that is itself
 	// an alias, or away from one that others point to.
 	ErrAliasChain = errors.New("alias of an alias")
+	// ErrNotStuck means that the worker of a slot is well, or has just come; see
+	// [NotStuckError].
+	ErrNotStuck = errors.New("worker is not stuck")
 	// ErrNotMounted means that no bpffs is mounted at the root and it is not
 	// possible to mount one there.
 	ErrNotMounted = errors.New("no bpf file system")
@@ -151,6 +155,27 @@ func (e *BusyError) Error() string {
 
 // Is reports whether target is [ErrGroupBusy].
 func (e *BusyError) Is(target error) bool { return target == ErrGroupBusy }
+
+// NotStuckError reports a worker that cannot be evicted because nothing is wrong
+// with it. It is [ErrNotStuck].
+type NotStuckError struct {
+	Group string
+	Slot  int
+	Owner Owner
+	Told  bool          // it has told of itself
+	Age   time.Duration // how long ago
+}
+
+func (e *NotStuckError) Error() string {
+	told := "has not told anything yet"
+	if e.Told {
+		told = fmt.Sprintf("told %v ago that it is well", e.Age.Round(time.Millisecond))
+	}
+	return fmt.Sprintf("slot %d of steering group %q is held by %s, which %s", e.Slot, e.Group, e.Owner, told)
+}
+
+// Is reports whether target is [ErrNotStuck].
+func (e *NotStuckError) Is(target error) bool { return target == ErrNotStuck }
 
 // kind adds the sentinel that fits the system's error, so that callers need not
 // know which of the many calls failed.

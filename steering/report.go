@@ -30,14 +30,25 @@ type Report struct {
 	Moved        uint64 `json:"moved"`        // connections closed because their device belongs to another slot now
 	Probes       uint64 `json:"probes"`       // datagrams and connections of a self-test
 	Rate         uint64 `json:"rate"`         // datagrams a second, lately
+	Cookie       uint64 `json:"-"`            // of one of its sockets, see [Claim.Cookie]: whoever holds the slot by then, the report is of that one
 
-	Reserved [13]uint64 `json:"-"`
+	Reserved [12]uint64 `json:"-"`
 }
 
 const reportSize = 200
 
 // Age returns how long ago the report was told.
 func (r *Report) Age() time.Duration { return max(bootTime()-time.Duration(r.Beat), 0) }
+
+// StuckAfter is how long the worker in a slot may tell nothing until it counts as stuck, or stopped. It tells every second that its
+// devices are looked after.
+const StuckAfter = 10 * time.Second
+
+// stuck reports whether the report is of the holder of one of these sockets, and old. A holder that has not told anything yet has
+// just come.
+func (r *Report) stuck(cookies []uint64) bool {
+	return r != nil && r.Cookie != 0 && slices.Contains(cookies, r.Cookie) && r.Age() > StuckAfter
+}
 
 // bootTime is the time since boot, of suspension too; it is the same in all
 // processes and network namespaces.

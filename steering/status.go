@@ -3,6 +3,7 @@ package steering
 import (
 	"fmt"
 	"slices"
+	"time"
 )
 
 // SlotCounters counts what a listener decided for one slot.
@@ -112,10 +113,22 @@ type SlotStatus struct {
 	// PID and Command are those of the first listener's owner that could be seen.
 	PID     int    `json:"pid,omitempty"`
 	Command string `json:"command,omitempty"`
-	// Alive means that every listener of the group has a live socket in the slot.
-	// It does not mean that somebody reads from it.
-	Alive     bool           `json:"alive"`
-	Listeners []SlotListener `json:"listeners"`
+	// Alive means that every listener of the group has a live socket in the slot, and
+	// that the worker is not stuck.
+	Alive bool `json:"alive"`
+	// Stuck means that a worker holds the slot and has told nothing for [StuckAfter]:
+	// it is stopped, or the goroutine that looks after its devices gets no further.
+	// StuckSince is when it last told.
+	Stuck      bool           `json:"stuck,omitempty"`
+	StuckSince time.Time      `json:"stuckSince,omitzero"`
+	Listeners  []SlotListener `json:"listeners"`
+}
+
+// judge finds out whether the holder of these sockets is stuck.
+func (s *SlotStatus) judge(cookies []uint64) {
+	if s.Report.stuck(cookies) {
+		s.Alive, s.Stuck, s.StuckSince = false, true, time.Now().Add(-s.Report.Age()).Round(time.Millisecond)
+	}
 }
 
 // SlotListener is one listener of a slot.
@@ -168,6 +181,7 @@ func (g *Group) Status() (*Status, error) {
 			}
 			s.add(sl)
 		}
+		s.judge(s.cookies())
 		st.Slots = append(st.Slots, s)
 	}
 	return st, nil
@@ -211,6 +225,7 @@ func (g *Group) Workers() ([]SlotStatus, error) {
 	for slot, share := range t.Share() {
 		all[slot] = SlotStatus{Slot: slot, Buckets: share, Weight: t.plan.Weight(slot), Report: reports[slot], Alive: len(es) > 0}
 	}
+	held := make([][]uint64, t.slots)
 	for _, e := range es {
 		cookies, err := e.cookies(t.slots)
 		if err != nil {
@@ -218,9 +233,23 @@ func (g *Group) Workers() ([]SlotStatus, error) {
 		}
 		for slot, cookie := range cookies {
 			all[slot].Alive = all[slot].Alive && cookie != 0
+			held[slot] = append(held[slot], cookie)
 		}
 	}
+	for slot := range all {
+		all[slot].judge(held[slot])
+	}
 	return all, nil
+}
+
+// cookies returns those of the sockets in the slot.
+func (s *SlotStatus) cookies() (cookies []uint64) {
+	for _, l := range s.Listeners {
+		if l.Owner != nil {
+			cookies = append(cookies, l.Owner.Cookie)
+		}
+	}
+	return cookies
 }
 
 func (s *SlotStatus) add(l SlotListener) {

@@ -115,7 +115,7 @@ func serve(task workerTask) error {
 	if _, err := claim.Refresh(bg); err != nil {
 		return err
 	}
-	if err := g.Publish(task.Slot, Report{PID: uint32(os.Getpid())}); err != nil {
+	if err := g.Publish(task.Slot, Report{PID: uint32(os.Getpid()), Cookie: claim.Cookie()}); err != nil {
 		return err
 	}
 	if err := g.Sight(task.Slot, []netip.Addr{deviceV4(task.Slot)}); err != nil {

@@ -101,6 +101,8 @@ func adviseSteering(err error, group string) error {
 		return fmt.Errorf("%w than the key file: leave --key-file away, or run telcol steering destroy --group %s first, which moves all devices", err, group)
 	case errors.Is(err, steering.ErrGroupBusy):
 		return fmt.Errorf("%w: stop them first, or use --force", err)
+	case errors.Is(err, steering.ErrNotStuck):
+		return fmt.Errorf("%w: stop it, or use telcol steering evict --force", err)
 	case errors.Is(err, steering.ErrNotMounted):
 		return fmt.Errorf("%w: run as root, or have root run mount -t bpf bpf /sys/fs/bpf", err)
 	case errors.Is(err, steering.ErrNotPermitted):

@@ -21,7 +21,8 @@ func steeringStatusCommand(e *env) *cobra.Command {
 		Use:   "status",
 		Short: "Show slots, owners, what workers tell, and counters",
 		Long: `Show the slots of the group: who owns them, what share of the devices is theirs, what their workers tell of
-themselves, and what the kernel counted. A worker that has not told anything for long is stuck or stopped.`,
+themselves, and what the kernel counted. A worker that has told nothing for 10s is stuck or stopped, see telcol
+steering evict.`,
 		Args: noArgs,
 	}
 	flags := addSettings(cmd, "group")
@@ -97,7 +98,7 @@ func printStatus(w io.Writer, st *steering.Status) error {
 	}
 	fmt.Fprint(w, "\n\n")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "slot\tshare\tweight\towner\ttold\tdevices\tsessions\tdatagrams/s\tbuffer drops\tforeign\t")
+	fmt.Fprintln(t, "slot\tshare\tweight\towner\talive\ttold\tdevices\tsessions\tdatagrams/s\tbuffer drops\tforeign\t")
 	for i := range st.Slots {
 		printWorker(t, &st.Slots[i])
 	}
@@ -123,21 +124,26 @@ func printWorker(w io.Writer, s *steering.SlotStatus) {
 		weight = "drained"
 	}
 	owner := ownerText(s)
-	fmt.Fprintf(w, "%d\t%.1f%%\t%s\t%s\t", s.Slot, 100*float64(s.Buckets)/steering.Buckets, weight, owner)
+	fmt.Fprintf(w, "%d\t%.1f%%\t%s\t%s\t%s\t", s.Slot, 100*float64(s.Buckets)/steering.Buckets, weight, owner, aliveText(s))
 	r := s.Report
 	if r == nil || owner == nobody {
 		fmt.Fprintln(w, "-\t-\t-\t-\t-\t-\t")
 		return
 	}
 	told := fmt.Sprintf("%.0fs ago", s.BeatAge)
-	if s.BeatAge > stuckAfter.Seconds() {
-		told += ", stuck"
-	}
 	fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t\n", told, r.Devices, r.Sessions, r.Rate, r.ReceiveDrops, r.Foreign+r.ForeignConns)
 }
 
-// stuckAfter is how long a worker may be silent; it tells of itself every second.
-const stuckAfter = 10 * time.Second
+// aliveText says whether a worker is well, and since when not.
+func aliveText(s *steering.SlotStatus) string {
+	switch {
+	case s.Alive:
+		return "yes"
+	case s.Stuck:
+		return "no, stuck since " + s.StuckSince.Format(time.TimeOnly)
+	}
+	return "no"
+}
 
 // printCounters prints what the kernel counted, a column a listener.
 func printCounters(w io.Writer, st *steering.Status) error {

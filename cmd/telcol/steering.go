@@ -22,7 +22,7 @@ func steeringCommand(e *env) *cobra.Command {
 		Use:   "steering",
 		Short: "Create, inspect, change or remove the steering group of this host",
 	})
-	cmd.AddCommand(steeringInitCommand(e), steeringDestroyCommand(e), steeringStatusCommand(e), steeringWhereCommand(e), selftestCommand(e))
+	cmd.AddCommand(steeringInitCommand(e), steeringDestroyCommand(e), steeringStatusCommand(e), steeringWhereCommand(e), selftestCommand(e), evictCommand(e))
 	cmd.AddCommand(tableCommands(e)...)
 	cmd.AddCommand(listCommands(e)...)
 	return cmd

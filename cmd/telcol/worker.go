@@ -12,6 +12,7 @@ import (
 )
 
 func workerCommand(e *env) *cobra.Command {
+	var evict bool
 	cmd := &cobra.Command{
 		Use:   "worker --slot N",
 		Short: "Run one worker of the group",
@@ -23,6 +24,7 @@ It ends at SIGTERM or SIGINT, when what it has taken is delivered.
 		Args: noArgs,
 	}
 	flags := addSettings(cmd)
+	cmd.Flags().BoolVar(&evict, "evict", false, "if the slot's worker is stuck or stopped, kill it and take the slot")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		s, err := flags.load(e)
 		if err != nil {
@@ -34,6 +36,11 @@ It ends at SIGTERM or SIGINT, when what it has taken is delivered.
 		log, err := newLogger(&s.Config, e.stderr)
 		if err != nil {
 			return err
+		}
+		if evict {
+			if err := evictFor(cmd.Context(), e, &s.Config, log); err != nil {
+				return err
+			}
 		}
 		manager, err := notify.Open(e.environ)
 		if err != nil {
