@@ -11,7 +11,7 @@
 // The package owns the pins, the table and the sockets' way into the group:
 // creating a group ([Init]), opening it ([Open]), listening without ever seeing
 // a foreign device ([Group.ListenUDP], [Group.ListenTCP]), taking a slot
-// ([Group.Claim]), changing the table ([Group.ChangePlan], [Group.SetAlias],
+// ([Group.Claim]) or freeing it of a worker that is stuck ([Group.Evict]), changing the table ([Group.ChangePlan], [Group.SetAlias],
 // [Group.Allow]) and looking at it ([Group.Status], [Group.Where]). The same
 // bucket function exists here in Go ([Key.Bucket], [Table]), so that a worker
 // can tell which devices are its own. Reading from the sockets, metrics and
