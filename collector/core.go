@@ -29,6 +29,9 @@ type core struct {
 	streams   chan *streamBatch
 	asks      chan func() // see ask
 
+	ended chan struct{} // closed at the end of run
+	last  *snapshot     // of the end, once ended is closed
+
 	readErrors atomic.Uint64
 
 	// Set before run, and nil when there is no steering group.
@@ -79,6 +82,7 @@ func newCore(cfg *Config, sink Sink, owned *ownership, state *stateDir, warn *sa
 		streams:   make(chan *streamBatch, streamQueue),
 		enc:       record.NewEncoder(cfg.Slot, encoderOptions(cfg)...),
 		asks:      make(chan func()),
+		ended:     make(chan struct{}),
 	}
 	var forgotten func(netip.Addr)
 	if state != nil {
@@ -198,6 +202,8 @@ func (c *core) finish() {
 			c.corr.Release()
 			c.state.finish(c.corr)
 			c.images.finish(c.corr)
+			c.last = c.takeSnapshot()
+			close(c.ended)
 			return
 		}
 	}
@@ -299,7 +305,7 @@ func (c *core) send(r *correlate.Record) {
 }
 
 // ask has the owner run f between two batches and waits for its end. f must be short, since nothing else is done meanwhile. ctx bounds the
-// wait for the owner's turn; then f is not run. A panic in f is returned as an error that wraps errPanic.
+// wait for the owner's turn; then f is not run, nor once run has ended. A panic in f is returned as an error that wraps errPanic.
 func (c *core) ask(ctx context.Context, f func()) (err error) {
 	done := make(chan struct{})
 	run := func() {
@@ -315,15 +321,23 @@ func (c *core) ask(ctx context.Context, f func()) (err error) {
 	case c.asks <- run:
 		<-done
 		return err
+	case <-c.ended:
+		return errEnded
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// snapshot asks the owner for its counters.
+// errEnded says that the owner runs no more: the worker delivers what it took.
+var errEnded = errors.New("the owner of the devices has ended")
+
+// snapshot asks the owner for its counters. When it has ended they are those of its end.
 func (c *core) snapshot(ctx context.Context) (s *snapshot, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, snapshotPatience)
 	defer cancel()
 	err := c.ask(ctx, func() { s = c.takeSnapshot() })
+	if errors.Is(err, errEnded) {
+		return c.last, true
+	}
 	return s, err == nil
 }

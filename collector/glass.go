@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"errors"
 
 	"github.com/telcol/telcol/collector/glass"
 	"github.com/telcol/telcol/correlate"
@@ -10,7 +11,11 @@ import (
 // newGlass makes the looking glass on the worker's devices.
 func newGlass(w *worker) *glass.Glass {
 	cfg := glass.Config{Slot: w.cfg.Slot, Log: w.log, Look: func(ctx context.Context, f func(*correlate.Correlator)) error {
-		return w.core.ask(ctx, func() { f(w.core.corr) })
+		err := w.core.ask(ctx, func() { f(w.core.corr) })
+		if errors.Is(err, errEnded) {
+			return context.Canceled // the worker stops: nobody answers any more
+		}
+		return err
 	}}
 	if w.owned != nil {
 		cfg.Place = w.owned.place

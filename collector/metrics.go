@@ -228,6 +228,8 @@ func collectIPFIX(e *emitter, s *snapshot) {
 	e.counter("telcol_ipfix_held_sets_total", held, n.ReleasedSets, "result", "decoded")
 	e.counter("telcol_ipfix_held_sets_total", held, n.ExpiredSets, "result", "expired")
 	e.counter("telcol_ipfix_held_sets_total", held, n.DroppedSets, "result", "dropped")
+	e.counter("telcol_ipfix_held_sets_total", held, n.EndedSets, "result", "session-end")
+	e.counter("telcol_ipfix_held_sets_total", held, n.StoppedSets, "result", "stop")
 	e.gauge("telcol_ipfix_templates", "Templates known, of all devices.", float64(s.totals.Templates))
 	e.gauge("telcol_ipfix_options_entries", "Entries of option tables (VRFs, interfaces, samplers), of all devices.", float64(s.totals.Options))
 	const options = "Entries of option tables, by what happened to them."
@@ -272,12 +274,15 @@ func collectDecodeLosses(e *emitter, s *snapshot) {
 		{"decode", "short", s.corr.TooShort + n.BadMessages},
 		{"decode", "trailing", n.Trailing},
 		{"decode", "set", n.BadSets},
+		{"decode", "reserved-set", n.SkippedSets},
 		{"decode", "record", n.BadRecords},
 		{"decode", "panic", s.counted.panics},
 		{"decode", "device-quota", s.corr.DeviceQuota},
 		{"decode", "domain-quota", n.DomainsRefused},
 		{"template", "expired", n.ExpiredSets},
 		{"template", "no-room", n.DroppedSets},
+		{"template", "session-end", n.EndedSets},
+		{"template", "stop", n.StoppedSets},
 	} {
 		e.counter("telcol_lost_total", lostHelp, l.n, "stage", l.stage, "reason", l.reason)
 	}

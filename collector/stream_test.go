@@ -68,7 +68,7 @@ func TestStreamTemplatesAreTheConnections(t *testing.T) {
 		t.Errorf("got %v records, %v devices, %v connections", m[`telcol_ipfix_records_total{kind="data",}`], m[`telcol_devices{}`], m[streamsOpen])
 	}
 	b.Close() // what waits on it is lost
-	r.wait(t, `telcol_lost_total{reason="no-room",,stage="template"}`, 1)
+	r.wait(t, `telcol_lost_total{reason="session-end",,stage="template"}`, 1)
 	a.Close()
 	r.wait(t, streamsOpen, 0)
 	if m := r.metrics(t); m[`telcol_lost_total{reason="message-cut",,stage="intake"}`] != 0 {

@@ -183,13 +183,16 @@ func (w *worker) deliver() error {
 	defer cancel()
 	err := w.sink.Flush(ctx)
 	lost := sinkLost(w.sink)
+	if n := w.core.last.corr.IPFIX.StoppedSets; n > 0 {
+		w.log.Warn("data sets lost at the stop, their templates had not come", "sets", n)
+	}
 	switch {
 	case err != nil && lost > 0:
 		w.log.Error("records lost at the stop", "records", lost, "err", err)
 	case err != nil:
 		w.log.Warn("delivery at the stop", "err", err)
 	default:
-		w.log.Info("worker stopped, everything taken was delivered")
+		w.log.Info("worker stopped, all records were delivered")
 	}
 	return nil
 }

@@ -12,6 +12,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -215,6 +217,93 @@ func TestInputIsOutputAndLosses(t *testing.T) {
 	if n := len(r.stdout.lines()); float64(n) != accepted {
 		t.Errorf("%d records out, %v accepted", n, accepted)
 	}
+}
+
+// TestInputIsOutputAndLossesAtTheStop ends an owner that holds data for templates which have not come: of datagrams, and of a connection
+// that ended before. Sets in are sets decoded and sets lost, and who asks for the metrics afterwards is told.
+func TestInputIsOutputAndLossesAtTheStop(t *testing.T) {
+	cfg := Default()
+	cfg.Slot, cfg.Steering, cfg.Sink, cfg.HTTP, cfg.Join.NewWait, cfg.StateDir = 0, false, SinkStdout, "off", 0, t.TempDir()
+	cfg.ListenIPFIX, cfg.ListenBMP = freeUDP(t), freeTCP(t)
+	out := new(safeBuffer)
+	w := newWorker(cfg, Env{Stdout: out, Log: slog.New(slog.DiscardHandler)})
+	if err := w.start(); err != nil {
+		t.Fatal(err)
+	}
+	defer w.abandon()
+	ctx, cancel := context.WithCancel(t.Context())
+	var parts sync.WaitGroup
+	parts.Go(func() { w.core.run(ctx) })
+	parts.Go(w.state.run)
+	parts.Go(w.core.images.run)
+	src := netip.MustParseAddrPort("192.0.2.1:5000")
+	if err := w.core.ask(ctx, func() {
+		w.core.takeDatagram(src, flows(t, 0, 1), false)
+		for id := range uint16(3) {
+			w.core.takeDatagram(src, untold(t, 300+id), false)
+		}
+		b := &streamBatch{device: src.Addr(), conn: 1, data: untold(t, 400), last: true, home: make(chan *streamBatch, 1)}
+		b.ends = []int{len(b.data)}
+		w.core.takeStream(b)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	parts.Wait()
+	if err := w.deliver(); err != nil {
+		t.Fatal(err)
+	}
+	reg := prometheus.NewPedanticRegistry()
+	reg.MustRegister(&metrics{w: w})
+	m := gather(t, reg)
+	const sets = 5
+	decoded, stopped, ended := m["telcol_ipfix_records_total data"], m["telcol_lost_total stop template"], m["telcol_lost_total session-end template"]
+	if decoded != 1 || stopped != 3 || ended != 1 || decoded+stopped+ended != sets || m["telcol_up"] != 1 || m["telcol_ipfix_held_sets"] != 0 {
+		t.Errorf("%v decoded, %v and %v lost of %d sets\n%v", decoded, stopped, ended, sets, m)
+	}
+	if n := len(out.lines()); n != 1 {
+		t.Errorf("%d records out, want 1", n)
+	}
+	// The templates were saved all the same.
+	if state, err := os.ReadFile(filepath.Join(cfg.StateDir, cfg.Group, "0", "192.0.2.1"+stateSuffix)); err != nil || len(state) == 0 {
+		t.Errorf("state of the device: %d octets, %v", len(state), err)
+	}
+}
+
+// untold is a message with a data set of a template that nobody has told.
+func untold(t *testing.T, template uint16) []byte {
+	t.Helper()
+	var b ipfix.Builder
+	b.Begin(nil, ipfix.Header{Version: ipfix.VersionIPFIX, ExportTime: time.Now().UnixNano(), Domain: 1})
+	b.Set(template)
+	b.Uint(1, 4)
+	msg, err := b.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return msg
+}
+
+// gather reads metrics by name and label values in their order, but for the slot.
+func gather(t *testing.T, reg prometheus.Gatherer) map[string]float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := make(map[string]float64)
+	for _, f := range families {
+		for _, m := range f.Metric {
+			name := f.GetName()
+			for _, l := range m.Label {
+				if l.GetName() != "slot" {
+					name += " " + l.GetValue()
+				}
+			}
+			values[name] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	return values
 }
 
 func TestKafkaDelivery(t *testing.T) {

@@ -19,7 +19,7 @@ func (c *Correlator) Drop(gone func(netip.Addr) bool) (n int) {
 		if len(d.sessions) > 0 || len(d.hold.flows) > 0 || !gone(addr) {
 			continue
 		}
-		if sets, _ := d.session.Held(); sets > 0 {
+		if _, sets, _ := d.options.Kept(); sets > 0 {
 			continue
 		}
 		c.forget(d)

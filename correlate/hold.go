@@ -167,7 +167,8 @@ func (c *Correlator) reviewAll(now int64) {
 	}
 }
 
-// Release joins everything held, whatever it waits for: the worker ends.
+// Release joins all flows held, whatever they wait for: the worker ends. Data sets held for a template, which will not come now, are
+// counted as stopped.
 func (c *Correlator) Release() {
 	for _, d := range c.waiting {
 		flows := d.hold.flows
@@ -177,4 +178,9 @@ func (c *Correlator) Release() {
 		}
 	}
 	c.waiting = nil
+	for _, d := range c.devices {
+		for _, s := range d.allSessions() {
+			s.Stop()
+		}
+	}
 }

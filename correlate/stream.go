@@ -112,7 +112,7 @@ func (c *Correlator) makePortRoom(d *Device) {
 	}
 }
 
-// StreamEnded forgets a TCP connection with its templates. What waited for one of them is counted as dropped.
+// StreamEnded forgets a TCP connection with its templates. What waited for one of them is counted as ended.
 func (c *Correlator) StreamEnded(src netip.Addr, s Stream) {
 	if d := c.devices[c.Canonical(src)]; d != nil {
 		c.endStream(d, s)

@@ -125,7 +125,7 @@ func TestConnectionsHaveTheirTemplates(t *testing.T) {
 	c.StreamEnded(device1, Stream{Conn: 1})
 	c.StreamEnded(device1, Stream{Conn: 2})
 	n := c.Counters().IPFIX
-	if n.DataRecords != 6 || n.DroppedSets != 1 || n.TemplatesLearnt != 4 {
+	if n.DataRecords != 6 || n.EndedSets != 1 || n.TemplatesLearnt != 4 {
 		t.Errorf("got %+v", n)
 	}
 	if d := c.devices[device1]; len(d.streams) > 0 || d.connected() {

@@ -99,7 +99,7 @@ func TestQuotasAreTheDevices(t *testing.T) {
 		t.Errorf("the second has %+v", b.Counters)
 	}
 	a.End()
-	if a.DroppedSets != 2 || a.tables.use != (usage{}) {
+	if a.EndedSets != 2 || a.tables.use != (usage{}) {
 		t.Errorf("after the end of the first: %+v, counters %+v", a.tables.use, a.Counters)
 	}
 	decode(t, b, message(256), message(257))

@@ -24,6 +24,8 @@ type Counters struct {
 	ReleasedSets uint64 // of the kept, decoded when it came
 	ExpiredSets  uint64 // of the kept, dropped after Config.HoldAge
 	DroppedSets  uint64 // unknown sets dropped for room, at once or to make room for newer ones
+	EndedSets    uint64 // of the kept, dropped because their transport session ended
+	StoppedSets  uint64 // of the kept, dropped by Session.Stop
 
 	BadVersions  uint64 // messages of another version
 	BadMessages  uint64 // messages shorter than their header or their length
@@ -39,5 +41,6 @@ type Counters struct {
 
 // Lost gives the sum of messages and sets that could not be decoded and will not be.
 func (c *Counters) Lost() uint64 {
-	return c.BadVersions + c.BadMessages + c.BadSets + c.BadRecords + c.DomainsRefused + c.ExpiredSets + c.DroppedSets
+	return c.BadVersions + c.BadMessages + c.BadSets + c.BadRecords + c.DomainsRefused + c.ExpiredSets + c.DroppedSets +
+		c.EndedSets + c.StoppedSets
 }

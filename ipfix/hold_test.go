@@ -1,6 +1,7 @@
 package ipfix
 
 import (
+	"errors"
 	"testing"
 	"time"
 )
@@ -81,4 +82,36 @@ func TestHold(t *testing.T) {
 			t.Errorf("%d flows, counters %+v", len(flows), s.Counters)
 		}
 	})
+}
+
+// TestHeldSetsAreCountedAtTheEnd holds that no held set is lost without a count, and that Stop leaves the templates.
+func TestHeldSetsAreCountedAtTheEnd(t *testing.T) {
+	s := newTestSession(t, Config{})
+	msg := func(id uint16) []byte {
+		return buildMessage(t, VersionIPFIX, 0, func(b *Builder) { b.Set(id); b.Uint(1, 4) })
+	}
+	decode(t, s, buildMessage(t, VersionIPFIX, 0, func(b *Builder) { b.Template(256, fields(1, 4)...) }), msg(300), msg(301))
+	s.Stop()
+	if sets, octets := s.Held(); sets+octets != 0 || s.StoppedSets != 2 || s.tables.use.templates != 1 {
+		t.Errorf("%d sets of %d octets left, counters %+v", sets, octets, s.Counters)
+	}
+	decode(t, s, msg(300))
+	s.End()
+	if s.EndedSets != 1 || s.Lost() != 3 || s.UnknownSets != s.HeldSets || s.tables.use != (usage{}) {
+		t.Errorf("counters %+v", s.Counters)
+	}
+}
+
+// TestSetWithoutARecord holds that octets which are too few for one record are no padding: the exporter has another template.
+func TestSetWithoutARecord(t *testing.T) {
+	s := newTestSession(t, Config{})
+	msg := buildMessage(t, VersionIPFIX, 0, func(b *Builder) {
+		b.Template(256, fields(1, 8)...)
+		b.Set(256)
+		b.Uint(1, 4)
+	})
+	h := &keepFlows{}
+	if err := s.Decode(msg, export, h); !errors.Is(err, ErrRecord) || s.BadRecords != 1 || s.DataRecords != 0 {
+		t.Errorf("%v, counters %+v", err, s.Counters)
+	}
 }

@@ -271,6 +271,10 @@ func (s *Session) dataSet(d *domain, t *Template, m *message, base int, buf []by
 		records++
 		at += n
 	}
+	if records == 0 && len(buf) > off { // a set has one record or more, so this is no padding: the template is not the exporter's
+		s.BadRecords++
+		return 0, fmt.Errorf("template %d, %d octets for records of %d or more: %w", t.ID, len(buf)-off, t.minLen, ErrRecord)
+	}
 	return records, nil
 }
 
@@ -320,16 +324,22 @@ func (s *Session) optionsRecord(d *domain, t *Template, m *message, rec []byte) 
 	}
 }
 
-// End gives back to the device's quotas what the session keeps, when its transport session has ended: templates, and held sets, which
-// count as dropped. The counters stay; the session must not be used any more.
+// End gives back to the device's quotas what the session keeps, when its transport session has ended: templates, and held sets, for
+// which no template will come. The counters stay; the session must not be used any more.
 func (s *Session) End() {
-	s.DroppedSets += uint64(len(s.held.sets))
+	s.EndedSets += uint64(len(s.held.sets))
 	s.discard(len(s.held.sets))
 	for _, d := range s.domains {
 		for _, t := range d.templates {
 			s.drop(d, t)
 		}
 	}
+}
+
+// Stop drops the held sets, when nobody will decode what comes next. Templates stay: they can still be saved.
+func (s *Session) Stop() {
+	s.StoppedSets += uint64(len(s.held.sets))
+	s.discard(len(s.held.sets))
 }
 
 // Expire drops templates, held data and options entries that are too old at a time in Unix nanoseconds. Call it now and

@@ -21,6 +21,8 @@ func (c *Counters) Add(o *Counters) {
 	c.ReleasedSets += o.ReleasedSets
 	c.ExpiredSets += o.ExpiredSets
 	c.DroppedSets += o.DroppedSets
+	c.EndedSets += o.EndedSets
+	c.StoppedSets += o.StoppedSets
 	c.BadVersions += o.BadVersions
 	c.BadMessages += o.BadMessages
 	c.Trailing += o.Trailing

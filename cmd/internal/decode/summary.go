@@ -95,7 +95,7 @@ func (s *Summary) event() *summaryEvent {
 		Refused: s.Refused, Messages: s.Messages, Malformed: s.Malformed,
 		Templates: c.TemplatesLearnt, Changed: c.TemplatesChanged, Refreshed: c.TemplatesRefreshed, Withdrawn: c.TemplatesWithdrawn,
 		TemplatesOver: c.TemplatesRefused, OptionsRecords: c.OptionsRecords, DataRecords: c.DataRecords,
-		HeldSets: c.HeldSets, ReleasedSets: c.ReleasedSets, DroppedSets: c.DroppedSets + c.ExpiredSets,
+		HeldSets: c.HeldSets, ReleasedSets: c.ReleasedSets, DroppedSets: c.DroppedSets + c.ExpiredSets + c.EndedSets,
 	}
 	for _, d := range s.Devices {
 		e.Domains = append(e.Domains, domainEvent{
