@@ -47,7 +47,7 @@ func (w *worker) session(ctx context.Context, conn *net.TCPConn, from netip.Addr
 		return
 	}
 	log.Info("bmp session opened")
-	told := w.events.session(ctx, from)
+	told := w.events.session(ctx, netip.AddrPortFrom(w.aliases.canonical(from.Addr()), from.Port()))
 	cfg := correlate.FeedConfig{
 		MaxMessage: w.cfg.BMP.MaxMessage, MaxPeers: w.cfg.BMP.MaxPeers, Session: w.sessions.Add(1), Cache: w.attributes,
 		Refused: func(err error) {

@@ -39,6 +39,7 @@ type Config struct {
 	BMP           BMPConfig     `yaml:"bmp"`
 	IPFIX         IPFIXConfig   `yaml:"ipfix"`
 	Join          JoinConfig    `yaml:"join"`
+	Aliases       AliasConfig   `yaml:"aliases"`
 	Record        RecordConfig  `yaml:"record"`
 }
 
@@ -185,6 +186,9 @@ func (c *Config) validateRest() error {
 		if _, _, err := net.SplitHostPort(b); err != nil {
 			return fmt.Errorf("%w: kafka.brokers %q is not host:port", ErrConfig, b)
 		}
+	}
+	if _, err := c.AliasMap(); err != nil {
+		return err
 	}
 	switch {
 	case c.Kafka.BufferBytes < 1<<20:

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -101,6 +102,19 @@ func (c *connections) closeMoved(ctx context.Context, spread time.Duration, owns
 		}
 		n.conn.Close()
 		closed++
+	}
+	return closed
+}
+
+// closeFrom closes the connections from some addresses and returns how many there were.
+func (c *connections) closeFrom(addrs []netip.Addr) (closed int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for n := range c.open {
+		if slices.Contains(addrs, n.from) {
+			n.conn.Close()
+			closed++
+		}
 	}
 	return closed
 }

@@ -255,7 +255,7 @@ func (c *core) applyRoutes(b *correlate.Batch) {
 // receive reports whether a source belongs here. If it has just come from another slot, what is known of it there is taken over first.
 func (c *core) receive(src netip.Addr) bool {
 	own := c.owned.check(src)
-	if from := c.owned.cameFrom(); from >= 0 && c.state.takeOver(c.corr, src, from, time.Now()) {
+	if from := c.owned.cameFrom(); from >= 0 && c.state.takeOver(c.corr, c.corr.Canonical(src), from, time.Now()) {
 		c.counted.adopted++
 	}
 	return own

@@ -50,6 +50,7 @@ func (f *follower) run(ctx context.Context) {
 	err := f.group.Watch(ctx, watchEvery, func(t *steering.Table) {
 		f.w.log.Info("steering table has changed", "generation", t.Generation(), "slots", t.Slots())
 		f.refresh(ctx)
+		f.w.aliases.refresh(ctx)
 		parts.Go(func() { f.leave(ctx) })
 	})
 	if err != nil {

@@ -85,7 +85,7 @@ func (m *images) load(c *correlate.Correlator, owned *ownership, now time.Time) 
 	for _, f := range files {
 		name, ok := strings.CutSuffix(f.Name(), imageSuffix)
 		device, err := netip.ParseAddr(name)
-		if !ok || err != nil || !owned.owns(device) {
+		if !ok || err != nil || !owned.owns(device) || c.Canonical(device) != device {
 			continue
 		}
 		n, err := m.loadFile(c, device, f.Name(), now)

@@ -49,6 +49,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		e.counter("telcol_state_images_total", "Files of devices' routes, by what became of the write.", im.written.Load(), "result", "written")
 		e.counter("telcol_state_images_total", "", im.failed.Load(), "result", "failed")
 	}
+	e.gauge("telcol_alias_candidates", "Addresses that seem to be further ones of a device; /aliases lists them.", float64(m.w.aliases.candidates.Load()))
 	collectIPFIX(e, s)
 	m.collectStreams(e, s)
 	collectJoin(e, s)

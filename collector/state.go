@@ -77,8 +77,8 @@ func (s *stateDir) load(c *correlate.Correlator, owned *ownership, now time.Time
 	loaded := 0
 	for _, f := range files {
 		name, ok := strings.CutSuffix(f.Name(), stateSuffix)
-		if device, err := netip.ParseAddr(name); !ok || err == nil && !owned.owns(device) {
-			continue // another slot's since the group has changed
+		if device, err := netip.ParseAddr(name); !ok || err == nil && (!owned.owns(device) || c.Canonical(device) != device) {
+			continue // another slot's since the group has changed, or another device's since the aliases have
 		}
 		if err := s.loadFile(c, s.dir, f.Name(), name, now); err != nil {
 			s.log.Warn("state of a device set aside", "file", f.Name(), "err", err)

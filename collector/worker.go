@@ -64,6 +64,7 @@ type worker struct {
 	foreignSessions atomic.Uint64
 	probes          atomic.Uint64 // connections of a self-test
 	conns           connections
+	aliases         *aliases
 	bmpStats        intake.ServeStats
 }
 
@@ -91,6 +92,9 @@ func (w *worker) start() error {
 	}
 	w.streams = newStreams(&w.cfg.IPFIX, w.owned, w.warn, w.log, w.core.streams)
 	w.glass = newGlass(w)
+	if w.aliases, err = newAliases(w); err != nil {
+		return err
+	}
 	w.streams.conns = &w.conns
 	if w.sockets.group != nil {
 		w.streams.first = w.answerConn
@@ -99,6 +103,9 @@ func (w *worker) start() error {
 	}
 	if w.http, err = listenHTTP(&w.cfg, w); err != nil {
 		return err
+	}
+	if err := w.aliases.start(w.core.corr); err != nil {
+		return advise(err, "steering")
 	}
 	w.core.load(time.Now())
 	return w.sockets.claim()
@@ -138,6 +145,7 @@ func (w *worker) run(ctx context.Context) error {
 		w.follow.fail = fail
 	}
 	owner.Go(func() { w.follow.run(joining) })
+	owner.Go(func() { w.aliases.learn(joining) })
 	for _, u := range w.sockets.udp {
 		readers.Go(func() { fail <- w.readDatagrams(taking, u) })
 	}

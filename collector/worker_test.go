@@ -456,20 +456,29 @@ func TestStartFailures(t *testing.T) {
 	r.stop(t)
 }
 
-func TestMetricsAreWellFormed(t *testing.T) {
+// startOwner starts a worker that reads no sockets: its owner goroutine alone runs.
+func startOwner(t *testing.T, change func(*Config)) *worker {
+	t.Helper()
 	cfg := Default()
 	cfg.Slot, cfg.Steering, cfg.Sink = 3, false, SinkStdout
 	cfg.ListenIPFIX, cfg.ListenBMP, cfg.HTTP = freeUDP(t), freeTCP(t), "off"
+	if change != nil {
+		change(&cfg)
+	}
 	w := newWorker(cfg, Env{Stdout: io.Discard, Log: slog.New(slog.DiscardHandler)})
 	if err := w.start(); err != nil {
 		t.Fatal(err)
 	}
-	defer w.abandon()
-	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(w.abandon)
+	ctx, cancel := context.WithCancel(context.Background())
 	var owner sync.WaitGroup
 	owner.Go(func() { w.core.run(ctx) })
-	defer owner.Wait()
-	defer cancel()
+	t.Cleanup(func() { cancel(); owner.Wait() })
+	return w
+}
+
+func TestMetricsAreWellFormed(t *testing.T) {
+	w := startOwner(t, nil)
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(&metrics{w: w})
 	problems, err := testutil.GatherAndLint(reg)

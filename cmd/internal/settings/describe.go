@@ -55,6 +55,9 @@ func descriptions() map[string]description {
 		"bmp.drift-reports":       {"N", "router statistics in a row that must differ from our routes to count as drift; 0 is off"},
 		"bmp.drift-routes":        {"N", "by how many routes they must differ, or 1 % of a larger table"},
 
+		"aliases.addresses": {"LIST", "further addresses of devices, OTHER=CANONICAL with commas between"},
+		"aliases.learn":     {"on|off", "use addresses that seem to be one device, instead of only reporting them"},
+
 		"join.rib-wait":         {"DURATION", "a flow waits this long for the end of its device's BMP dump"},
 		"join.new-wait":         {"DURATION", "first flows of a device never met wait this long for its BMP session"},
 		"join.history":          {"DURATION", "routes that ended answer this long for flows that ended before; 0 not at all"},

@@ -1,0 +1,122 @@
+package endtoend
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/telcol/telcol/bmp"
+	"github.com/telcol/telcol/bmp/bgp"
+	"github.com/telcol/telcol/cmd/internal/daemons"
+	"github.com/telcol/telcol/ipfix"
+)
+
+// TestAliasesMeet has routers whose flows come over IPv4 and whose routes come over IPv6. Each one's two streams reach one worker,
+// which joins them.
+func TestAliasesMeet(t *testing.T) {
+	const devices = 12
+	flowAddr := func(i int) string { return fmt.Sprintf("127.66.1.%d", i+1) }
+	bmpAddr := func(i int) string { return fmt.Sprintf("fd66::%x", i+1) }
+	var addrs, aliases []string
+	for i := range devices {
+		addrs = append(addrs, bmpAddr(i))
+		aliases = append(aliases, bmpAddr(i)+"="+flowAddr(i))
+	}
+	if !inNamespace(t, addrs...) {
+		return
+	}
+	g := startGroup(t, 4, "--sink", "stdout", "--aliases-addresses", strings.Join(aliases, ","))
+	_, port, err := net.SplitHostPort(g.bmp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range devices {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(bmpAddr(i))}}
+		conn, err := d.DialContext(t.Context(), "tcp", "[::1]:"+port)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := conn.Write(routesOf(uint32(64500 + i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	daemons.Eventually(t, 10*time.Second, "routes", func() error {
+		if n := g.sum(t, "telcol_rib_routes"); n != devices {
+			return fmt.Errorf("%v of %d routes", n, devices)
+		}
+		return nil
+	})
+	for i := range devices {
+		d := net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(flowAddr(i))}}
+		conn, err := d.DialContext(t.Context(), "udp", g.ipfix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := conn.Write(flowOf(t, uint64(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waitTaken(t, g, devices)
+	g.stop(t)
+	seen, workers := 0, 0
+	for _, w := range g.workers {
+		lines := w.Lines(t)
+		if len(lines) > 0 {
+			workers++
+		}
+		for _, line := range lines {
+			var r struct {
+				Device  string `json:"device"`
+				Join    string `json:"join_dst"`
+				DstAS   int    `json:"dst_as"`
+				Bytes   int    `json:"bytes"`
+				RIB     string `json:"rib_state"`
+				Exporter string `json:"exporter_addr"`
+			}
+			if err := json.NewDecoder(bytes.NewReader([]byte(line))).Decode(&r); err != nil {
+				t.Fatal(err)
+			}
+			if want := flowAddr(r.Bytes); r.Device != want || r.Exporter != want || r.Join != "hit" || r.DstAS != 64500+r.Bytes || r.RIB != "synced" {
+				t.Errorf("record %s", line)
+			}
+			seen++
+		}
+	}
+	if seen != devices || workers < 2 {
+		t.Errorf("%d records from %d workers, want %d from several", seen, workers, devices)
+	}
+}
+
+// routesOf is the BMP stream of a router with one route to an AS.
+func routesOf(as uint32) []byte {
+	peer := &bmp.Peer{Type: bmp.PeerLocRIB, Addr: netip.IPv4Unspecified(), BGPID: netip.MustParseAddr("192.0.2.1")}
+	route := bgp.NLRI{Prefix: netip.MustParsePrefix("10.1.0.0/16"), Family: bgp.NewFamily(1, bgp.SAFIUnicast)}
+	attrs := &bgp.Attributes{HasOrigin: true, HasASPath: true, ASPath: []uint32{64499, as}, NextHop: netip.MustParseAddr("192.0.2.9")}
+	b := bmp.AppendInitiation(nil, &bmp.Initiation{SysName: fmt.Sprint("pe", as)})
+	b = bmp.AppendRouteMonitoring(b, peer, nil, []bgp.NLRI{route}, attrs)
+	return bmp.AppendEndOfRIB(b, peer, route.Family)
+}
+
+// flowOf is a message with a template and one flow, whose bytes are a number.
+func flowOf(t *testing.T, number uint64) []byte {
+	t.Helper()
+	var m ipfix.Builder
+	m.Begin(nil, ipfix.Header{Version: ipfix.VersionIPFIX, ExportTime: time.Now().UnixNano(), Domain: 1})
+	m.Template(256, ipfix.Field{ID: 1, Len: 4}, ipfix.Field{ID: 8, Len: 4}, ipfix.Field{ID: 12, Len: 4})
+	m.Set(256)
+	m.Uint(number, 4)
+	m.Addr(netip.MustParseAddr("10.1.2.3"))
+	m.Addr(netip.MustParseAddr("10.1.3.4"))
+	msg, err := m.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return msg
+}
