@@ -98,3 +98,27 @@ func (d *Device) VRFNames() iter.Seq2[string, rib.RD] {
 		}
 	}
 }
+
+// Quality returns how the device's flows met its routes.
+func (d *Device) Quality() Quality { return d.quality.Quality }
+
+// Missed returns the prefixes that flows of the device have missed most, the most missed first. The list is the caller's.
+func (d *Device) Missed() []Missed { return d.quality.missed.top() }
+
+// Held returns the flows that wait, and their octets.
+func (d *Device) Held() (flows, bytes int) { return len(d.hold.flows), d.hold.bytes }
+
+// Clock returns by how much the device's clock was ahead of ours when its last flow came, in nanoseconds, and whether that is more than
+// Config.ClockTolerance.
+func (d *Device) Clock() (offset int64, off bool) { return d.clock.offset, d.clock.off }
+
+// Aliases yields the further addresses of devices with the canonical ones, in no order.
+func (c *Correlator) Aliases() iter.Seq2[netip.Addr, netip.Addr] {
+	return func(yield func(from, to netip.Addr) bool) {
+		for from, to := range c.aliases {
+			if !yield(from, to) {
+				return
+			}
+		}
+	}
+}

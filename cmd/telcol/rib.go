@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,6 +34,10 @@ another. telcol steering where ADDR tells the slot of a device.`,
 		ribPage(e, "routes ADDR [PREFIX]", "Routes: all, those of a prefix, or those that cover an address", []string{"device", "prefix"},
 			[]ribFlag{ribVRF, ribView, ribPeer, ribFamily}, []string{"longer", "shorter", "best", "stale"}),
 		ribPage(e, "lookup ADDR ADDRESS", "What the join answers for an address", []string{"device", "address"}, []ribFlag{ribVRF, ribNextHop}, nil),
+		ribPage(e, "explain ADDR", "Why the join says what it says of a flow", []string{"device"},
+			[]ribFlag{ribSrc, ribDst, ribVRF, ribNextHop, ribAt, ribIngress, ribEgress, ribDomain}, nil),
+		ribPage(e, "quality ADDR", "How the flows of a device met its routes", []string{"device"}, nil, nil),
+		ribPage(e, "aliases", "Further addresses of devices, and candidates for them", nil, nil, nil),
 	)
 	return cmd
 }
@@ -45,6 +50,12 @@ var (
 	ribView    = ribFlag{"view", "VIEW", "loc-rib, adj-rib-in-post, adj-rib-in-pre, adj-rib-out-post or adj-rib-out-pre"}
 	ribPeer    = ribFlag{"peer", "ADDR", "address of the BGP peer"}
 	ribFamily  = ribFlag{"family", "FAMILY", "ipv4- or ipv6-, and unicast, labelled or vpn"}
+	ribSrc     = ribFlag{"src", "ADDR", "source address of the flow"}
+	ribDst     = ribFlag{"dst", "ADDR", "destination address of the flow"}
+	ribAt      = ribFlag{"at", "TIME", "when the flow ended: RFC 3339, or how long ago (90s)"}
+	ribIngress = ribFlag{"ingress-vrf", "ID", "ingress VRF id that the flow names"}
+	ribEgress  = ribFlag{"egress-vrf", "ID", "egress VRF id that the flow names"}
+	ribDomain  = ribFlag{"domain", "N", "observation domain in which the VRF ids have their meaning"}
 	ribNextHop = ribFlag{"next-hop", "ADDR", "the next hop that a flow names"}
 )
 
@@ -68,7 +79,15 @@ func (v *textValue) Type() string          { return v.word }
 
 // ribPage makes the command of a page. args names what its arguments are: device, then prefix (may be left away) or address.
 func ribPage(e *env, use, short string, args []string, texts []ribFlag, switches []string) *cobra.Command {
+	var device string // by flag, in place of the first argument
+	all := func(given []string) []string {
+		if device != "" {
+			return append([]string{device}, given...)
+		}
+		return given
+	}
 	cmd := &cobra.Command{Use: use, Short: short, Args: func(cmd *cobra.Command, given []string) error {
+		given = all(given)
 		least := len(args)
 		if least > 0 && args[least-1] == "prefix" {
 			least--
@@ -79,6 +98,9 @@ func ribPage(e *env, use, short string, args []string, texts []ribFlag, switches
 		return nil
 	}}
 	flags := addSettings(cmd, "slot", "http")
+	if slices.Contains(args, "device") {
+		cmd.Flags().StringVar(&device, "device", "", "address of the device, in place of the first argument")
+	}
 	values := make(map[string]*textValue)
 	for _, f := range texts {
 		values[f.name] = &textValue{word: f.word}
@@ -114,7 +136,7 @@ func ribPage(e *env, use, short string, args []string, texts []ribFlag, switches
 				q.params.Set(ribSwitches[name].param, ribSwitches[name].value)
 			}
 		}
-		if err := q.aim(cmd.Name(), args, given); err != nil {
+		if err := q.aim(cmd.Name(), args, all(given)); err != nil {
 			return err
 		}
 		return q.run(cmd.Context(), e.stdout)
@@ -136,6 +158,9 @@ type ribQuery struct {
 // aim turns the arguments into path and parameters.
 func (q *ribQuery) aim(name string, args, given []string) error {
 	q.path = "/devices"
+	if name == "aliases" {
+		q.path = "/aliases"
+	}
 	for i, text := range given {
 		if args[i] != "device" {
 			q.params.Set(args[i], text)
@@ -147,7 +172,7 @@ func (q *ribQuery) aim(name string, args, given []string) error {
 		}
 		q.path += "/" + a.Unmap().String()
 	}
-	if name != "devices" && name != "device" {
+	if name != "devices" && name != "device" && name != "aliases" {
 		q.path += "/" + name
 	}
 	if q.limit != 0 {

@@ -6,6 +6,9 @@
 //	GET /devices/{device}/vrfs         VRFs with names and routes by view
 //	GET /devices/{device}/routes       routes; prefix=P match=exact|longer|shorter, vrf=RD or name, view=, peer=, family=, best=, stale=
 //	GET /devices/{device}/lookup       what the join answers; address=A, vrf=RD, name or all, next-hop=H
+//	GET /devices/{device}/explain      why; src=A dst=B, vrf= or ingress-vrf= egress-vrf= domain=, next-hop=H, at=time or how long ago
+//	GET /devices/{device}/quality      how its flows met its routes, and the prefixes most missed
+//	GET /aliases                       further addresses of devices, and candidates for them
 //
 // Every list takes limit= and cursor=. A page ends with its limit, and with bounds on its size and on the routes looked at; "next" is
 // then the cursor of what follows. JSON is the default, format=text or Accept: text/plain gives tables.

@@ -27,6 +27,12 @@ var pages = []page{
 		"/devices/{device}/lookup",
 		[]string{"address", "vrf", "next-hop", "limit", "cursor"}, "what the join answers for an address", lookupPage,
 	},
+	{
+		"/devices/{device}/explain",
+		[]string{"src", "dst", "vrf", "next-hop", "domain", "ingress-vrf", "egress-vrf", "at"}, "why the join says what it says of a flow", explainPage,
+	},
+	{"/devices/{device}/quality", nil, "how its flows met its routes", qualityPage},
+	{"/aliases", nil, "further addresses of devices, and candidates for them", aliasesPage},
 }
 
 // indexPage lists the pages. It is not one of them, for it reads their table.

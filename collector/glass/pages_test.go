@@ -35,6 +35,11 @@ func TestPages(t *testing.T) {
 		"lookup":             "/devices/192.0.2.1/lookup?address=10.1.2.3",
 		"lookup-all":         "/devices/192.0.2.1/lookup?address=10.1.2.3&vrf=all&next-hop=10.0.0.3",
 		"lookup-none":        "/devices/192.0.2.1/lookup?address=2001:db9::1",
+		"explain":            "/devices/192.0.2.1/explain?src=10.1.2.3&dst=192.0.2.7&next-hop=10.0.0.2",
+		"explain-vrf":        "/devices/192.0.2.1/explain?dst=10.1.2.3&vrf=64500:2",
+		"explain-ids":        "/devices/192.0.2.1/explain?src=10.1.2.3&dst=224.0.0.1&ingress-vrf=7&domain=1",
+		"quality":            "/devices/192.0.2.1/quality",
+		"aliases":            "/aliases",
 		"lookup-unknown-vrf": "/devices/192.0.2.1/lookup?address=10.1.2.3&vrf=0:1:1",
 	} {
 		for _, format := range []string{"json", "text"} {

@@ -104,7 +104,7 @@ func (rq *request) flag(name string) (bool, error) {
 func (rq *request) slice(f func(*correlate.Device) int) error {
 	var missing bool
 	err := rq.glass.slice(rq.ctx, func(c *correlate.Correlator) int {
-		d := c.Device(rq.device)
+		d := c.Device(c.Canonical(rq.device))
 		if missing = d == nil; missing {
 			return 1
 		}

@@ -73,11 +73,11 @@ func TestAliasesMeet(t *testing.T) {
 		}
 		for _, line := range lines {
 			var r struct {
-				Device  string `json:"device"`
-				Join    string `json:"join_dst"`
-				DstAS   int    `json:"dst_as"`
-				Bytes   int    `json:"bytes"`
-				RIB     string `json:"rib_state"`
+				Device   string `json:"device"`
+				Join     string `json:"join_dst"`
+				DstAS    int    `json:"dst_as"`
+				Bytes    int    `json:"bytes"`
+				RIB      string `json:"rib_state"`
 				Exporter string `json:"exporter_addr"`
 			}
 			if err := json.NewDecoder(bytes.NewReader([]byte(line))).Decode(&r); err != nil {
