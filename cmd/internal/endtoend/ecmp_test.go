@@ -238,7 +238,7 @@ func alike(t *testing.T) {
 			if _, err := c.Write(bmp.AppendInitiation(nil, &bmp.Initiation{SysName: d.String()})); err != nil {
 				t.Fatal(err)
 			}
-			sendFrom(t, d, 4739, flowOf(t))
+			sendFrom(t, d, 4739, oneFlow(t))
 		}
 	})
 	awaitTold(t, groups, "sessions", func(s *steering.SlotStatus) int { return int(s.Report.Sessions) }, len(all))
@@ -295,8 +295,8 @@ func awaitTold(t *testing.T, groups []*steering.Group, what string, of func(*ste
 	})
 }
 
-// flowOf gives a datagram with a template and one flow.
-func flowOf(t *testing.T) []byte {
+// oneFlow gives a datagram with a template and one flow.
+func oneFlow(t *testing.T) []byte {
 	t.Helper()
 	var b ipfix.Builder
 	b.Begin(nil, ipfix.Header{Version: ipfix.VersionIPFIX, ExportTime: time.Now().UnixNano(), Domain: 1})
