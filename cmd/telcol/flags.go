@@ -28,6 +28,14 @@ func addSettings(cmd *cobra.Command, keys ...string) *settingFlags {
 	return f
 }
 
+// short adds a flag without a value that switches a setting on.
+func (f *settingFlags) short(cmd *cobra.Command, name, flag string) {
+	cmd.Flags().BoolFunc(name, "short for --"+flag+" on", func(text string) error {
+		f.given[flag] = text // true, as other sources may write it too
+		return nil
+	})
+}
+
 // load reads the settings from all sources.
 func (f *settingFlags) load(e *env) (*settings.Settings, error) {
 	return settings.Load(settings.Sources{File: f.file, Environ: e.environ, Flags: f.given})

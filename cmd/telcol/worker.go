@@ -24,6 +24,7 @@ It ends at SIGTERM or SIGINT, when what it has taken is delivered.
 		Args: noArgs,
 	}
 	flags := addSettings(cmd)
+	flags.short(cmd, "renormalize", "ipfix-renormalize")
 	cmd.Flags().BoolVar(&evict, "evict", false, "if the slot's worker is stuck or stopped, kill it and take the slot")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		s, err := flags.load(e)

@@ -42,7 +42,7 @@ var captures = []capture{
 		score: []string{"--profile", "vpn", "--drop", "mpls_vpn_rd", "--scale", "256"},
 	},
 	{
-		name: "104", as: "104, renormalised", worker: []string{"--ipfix-renormalize", "on", "--record-extra", "all"},
+		name: "104", as: "104, renormalised", worker: []string{"--renormalize", "--record-extra", "all"},
 		sources: [][2]string{{"2a02:a90:4007:700::54", "fd25::101"}},
 		score:   []string{"--profile", "vpn", "--drop", "mpls_vpn_rd"},
 	},
