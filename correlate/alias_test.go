@@ -90,6 +90,18 @@ func TestChangedAliases(t *testing.T) {
 	}
 }
 
+// Flows that wait when their address becomes another device's are joined and not lost.
+func TestHeldFlowsOfANewAlias(t *testing.T) {
+	c, got := holdBench(t, Config{})
+	openFeed(t, c, device1, 1, testNow)
+	message(t, c, device1, plainFlows(t, 0, 3), testNow)
+	c.SetAliases(map[netip.Addr]netip.Addr{device1: device2})
+	c.Tick(testNow, 1000)
+	if len(*got) != 3 || c.heldBytes != 0 {
+		t.Errorf("%d records, %d octets still held", len(*got), c.heldBytes)
+	}
+}
+
 func TestAliasCandidates(t *testing.T) {
 	named := func(c *Correlator, device netip.Addr, session uint64, name string, id netip.Addr) {
 		s := openFeed(t, c, device, session, testNow)

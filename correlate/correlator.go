@@ -230,6 +230,7 @@ func (c *Correlator) forget(d *Device) {
 		c.cfg.Forgotten(d.addr)
 	}
 	delete(c.devices, d.addr)
+	c.releaseAll(d)
 	for s := range d.streams {
 		c.endStream(d, s)
 	}

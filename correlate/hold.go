@@ -13,6 +13,8 @@ type hold struct {
 	bytes int
 	due   int64 // the earliest time at which one of them has waited long enough
 
+	listed bool // in Correlator.waiting
+
 	// What the flows were last judged by. While none of it changes, they wait on.
 	options   uint64 // count of options records
 	epoch     uint64 // of the RIB
@@ -55,6 +57,9 @@ func (c *Correlator) holdFlow(d *Device, f *ipfix.Flow, p *vrfPlan) bool {
 	if len(h.flows) == 0 {
 		h.options, h.epoch, h.expecting = d.options.Records, d.rib.Epoch(), d.expecting(now)
 		h.due = now + c.patience(d, why)
+	}
+	if !h.listed {
+		h.listed = true
 		c.waiting = append(c.waiting, d)
 	}
 	until := now + c.patience(d, why)
@@ -87,8 +92,11 @@ func (c *Correlator) makeRoom(d *Device, size int) bool {
 // than budget of them. It reports how many. It does nothing while what they wait for has not changed.
 func (c *Correlator) review(d *Device, now int64, budget int) int {
 	h := &d.hold
+	if len(h.flows) == 0 {
+		return 0
+	}
 	options, epoch, expecting := d.options.Records, d.rib.Epoch(), d.expecting(now)
-	if len(h.flows) == 0 || !h.ready && now < h.due && options == h.options && epoch == h.epoch && expecting == h.expecting {
+	if !h.ready && now < h.due && options == h.options && epoch == h.epoch && expecting == h.expecting {
 		return 0
 	}
 	h.options, h.epoch, h.expecting = options, epoch, expecting
@@ -157,11 +165,8 @@ func (c *Correlator) reviewAll(now int64) {
 		d := c.waiting[0]
 		c.waiting[0] = nil
 		c.waiting = c.waiting[1:]
-		if d.leaving {
-			continue
-		}
 		budget -= c.review(d, now, budget)
-		if len(d.hold.flows) > 0 {
+		if d.hold.listed = len(d.hold.flows) > 0; d.hold.listed {
 			c.waiting = append(c.waiting, d)
 		}
 	}
@@ -171,16 +176,21 @@ func (c *Correlator) reviewAll(now int64) {
 // counted as stopped.
 func (c *Correlator) Release() {
 	for _, d := range c.waiting {
-		flows := d.hold.flows
-		d.hold.flows = nil
-		for i := range flows {
-			c.release(d, &flows[i], endStopped)
-		}
+		c.releaseAll(d)
 	}
 	c.waiting = nil
 	for _, d := range c.devices {
 		for _, s := range d.allSessions() {
 			s.Stop()
 		}
+	}
+}
+
+// releaseAll joins what is held of one device, with what is known by now.
+func (c *Correlator) releaseAll(d *Device) {
+	flows := d.hold.flows
+	d.hold.flows = nil
+	for i := range flows {
+		c.release(d, &flows[i], endStopped)
 	}
 }

@@ -291,3 +291,24 @@ func TestReleaseAtTheEnd(t *testing.T) {
 		t.Errorf("%d records, %d octets held", len(*got), c.heldBytes)
 	}
 }
+
+// A device whose held flows go and come between two ticks is looked at once a tick.
+func TestADeviceIsListedOnce(t *testing.T) {
+	c, _ := holdBench(t, Config{})
+	for i := range uint32(10) {
+		message(t, c, device1, vrfFlows(t, 7+i), testNow)
+		message(t, c, device1, vrfOptions(t, 7+i), testNow)
+	}
+	message(t, c, device1, vrfFlows(t, 100), testNow)
+	if n := len(c.waiting); n != 1 {
+		t.Errorf("listed %d times", n)
+	}
+	c.Tick(testNow, 1000)
+	if n := len(c.waiting); n != 1 {
+		t.Errorf("listed %d times after a tick", n)
+	}
+	c.Tick(testNow+6*second, 1000)
+	if n := len(c.waiting); n != 0 {
+		t.Errorf("listed %d times without held flows", n)
+	}
+}
