@@ -80,7 +80,7 @@ func (t *Totals) addBMP(d *Device) {
 	if r.Sources > 0 {
 		t.OverSources++
 	}
-	tables, largest := d.drifting()
+	tables, largest := d.Drifting()
 	if tables > 0 {
 		t.DriftDevices++
 	}

@@ -35,8 +35,8 @@ const driftShare = 100
 // Drifts returns the last comparisons for a peer, at most one for each view and family. They are valid until the owner's next call.
 func (d *Device) Drifts(peer rib.PeerKey) []Drift { return d.drift[peer] }
 
-// drifting returns how many tables have a lasting difference, and the largest of these.
-func (d *Device) drifting() (tables int, largest uint64) {
+// Drifting returns how many tables have a lasting difference, and the largest of these.
+func (d *Device) Drifting() (tables int, largest uint64) {
 	for _, list := range d.drift {
 		for i := range list {
 			if f := &list[i]; f.Lasting {

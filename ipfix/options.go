@@ -178,6 +178,9 @@ func (t *Tables) Domain(id uint32) *Options {
 	return o
 }
 
+// Known returns the tables of a domain, nil when it has none.
+func (t *Tables) Known(id uint32) *Options { return t.domains[id] }
+
 // All goes over the domains in no order.
 func (t *Tables) All() iter.Seq2[uint32, *Options] {
 	return func(yield func(uint32, *Options) bool) {

@@ -260,6 +260,7 @@ func (s *Session) dataSet(d *domain, t *Template, m *message, base int, buf []by
 		n, err := t.measure(buf[at:], s.spans)
 		if err != nil {
 			s.BadRecords++
+			t.used += uint64(records)
 			return records, fmt.Errorf("template %d, record at octet %d: %w", t.ID, base+at-off, err)
 		}
 		if t.Options {
@@ -271,6 +272,7 @@ func (s *Session) dataSet(d *domain, t *Template, m *message, base int, buf []by
 		records++
 		at += n
 	}
+	t.used += uint64(records)
 	if records == 0 && len(buf) > off { // a set has one record or more, so this is no padding: the template is not the exporter's
 		s.BadRecords++
 		return 0, fmt.Errorf("template %d, %d octets for records of %d or more: %w", t.ID, len(buf)-off, t.minLen, ErrRecord)

@@ -35,10 +35,14 @@ type Template struct {
 	tail   int    // and behind the last
 	plans  planChoice
 	seen   int64 // when it was last sent, Unix nanoseconds
+	used   uint64
 }
 
 // Seen says when the template was last sent, in Unix nanoseconds of this host's clock. It belongs to the goroutine that decodes.
 func (t *Template) Seen() int64 { return t.seen }
+
+// Records says how many records were decoded by the template. It belongs to the goroutine that decodes.
+func (t *Template) Records() uint64 { return t.used }
 
 // ref says where a field's value is: at off in the record when seg is 0, else at off behind the seg-th
 // variable-length field; or, with length variableLength, it is the (seg+1)-th such field itself.

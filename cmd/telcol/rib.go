@@ -22,8 +22,8 @@ func ribCommand(e *env) *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:   "rib",
 		Short: "Look at the devices of a worker, their BGP peers and routes",
-		Long: `Look at what a worker knows: its devices, their BMP peers, VRFs and routes, and what the join would
-answer for an address. It asks the worker's HTTP address: that of --slot on this host unless --http says
+		Long: `Look at what a worker knows: its devices, their BMP peers, VRFs and routes, what the join would answer for
+an address, and the templates, option tables and sequence numbers of their flows. It asks the worker's HTTP address: that of --slot on this host unless --http says
 another. telcol steering where ADDR tells the slot of a device.`,
 	})
 	cmd.AddCommand(
@@ -38,6 +38,9 @@ another. telcol steering where ADDR tells the slot of a device.`,
 			[]ribFlag{ribSrc, ribDst, ribVRF, ribNextHop, ribAt, ribIngress, ribEgress, ribDomain}, nil),
 		ribPage(e, "quality ADDR", "How the flows of a device met its routes", []string{"device"}, nil, nil),
 		ribPage(e, "aliases", "Further addresses of devices, and candidates for them", nil, nil, nil),
+		ribPage(e, "options ADDR", "What a device tells of VRFs, interfaces, sampling and itself", []string{"device"}, []ribFlag{ribDomain, ribTable}, nil),
+		ribPage(e, "templates ADDR", "Templates of its flows", []string{"device"}, []ribFlag{ribDomain}, nil),
+		ribPage(e, "sequences ADDR", "What its sequence numbers tell: lost, late, restarts", []string{"device"}, []ribFlag{ribDomain}, nil),
 	)
 	return cmd
 }
@@ -55,7 +58,8 @@ var (
 	ribAt      = ribFlag{"at", "TIME", "when the flow ended: RFC 3339, or how long ago (90s)"}
 	ribIngress = ribFlag{"ingress-vrf", "ID", "ingress VRF id that the flow names"}
 	ribEgress  = ribFlag{"egress-vrf", "ID", "egress VRF id that the flow names"}
-	ribDomain  = ribFlag{"domain", "N", "observation domain in which the VRF ids have their meaning"}
+	ribDomain  = ribFlag{"domain", "N", "observation domain"}
+	ribTable   = ribFlag{"table", "TABLE", "exporter, sampling, ingress-vrf, egress-vrf, interface, selector, sampler, selection-sequence or interface-sampling"}
 	ribNextHop = ribFlag{"next-hop", "ADDR", "the next hop that a flow names"}
 )
 

@@ -20,7 +20,7 @@ type Device struct {
 	Routes   int      `json:"routes"`
 	RIBState string   `json:"rib_state"`
 	LastSeen string   `json:"last_seen,omitempty"`
-	Marks    []string `json:"marks"` // what is out of order: route-quota, attribute-quota, source-quota
+	Marks    []string `json:"marks"` // what is out of order: drift, route-quota, attribute-quota, peer-quota
 }
 
 // Devices is /devices.
@@ -38,18 +38,22 @@ func describeDevice(d *correlate.Device) Device {
 	}
 }
 
-// marksOf names what is out of order with a device.
+// marksOf names what is out of order with a device: tables that lastingly have another number of routes than it counts itself, and what it
+// told beyond its quotas since its present BMP sessions began.
 func marksOf(d *correlate.Device) []string {
 	marks := []string{}
-	st := d.RIB().Stats()
-	if st.RefusedRoutes > 0 {
+	if tables, _ := d.Drifting(); tables > 0 {
+		marks = append(marks, "drift")
+	}
+	r := d.Refused()
+	if r.Routes > 0 {
 		marks = append(marks, "route-quota")
 	}
-	if st.RefusedAttrs > 0 {
+	if r.Attrs > 0 {
 		marks = append(marks, "attribute-quota")
 	}
-	if st.RefusedSources > 0 {
-		marks = append(marks, "source-quota")
+	if r.Sources > 0 {
+		marks = append(marks, "peer-quota")
 	}
 	return marks
 }
@@ -122,8 +126,10 @@ type RIBCounters struct {
 	WithdrawnAbsent uint64 `json:"withdrawn_absent"`
 	Swept           uint64 `json:"swept"`
 	RefusedRoutes   uint64 `json:"refused_routes"`
+	RefusedAttrs    uint64 `json:"refused_attributes"`
 	RefusedSources  uint64 `json:"refused_sources"`
 	Invalid         uint64 `json:"invalid"`
+	HistoryEvicted  uint64 `json:"history_evicted"` // earlier routes that went before their time
 }
 
 func devicePage(rq *request) (answer, error) {
@@ -141,7 +147,7 @@ func devicePage(rq *request) (answer, error) {
 		out.Counters = RIBCounters{
 			Announced: st.Announced, Replaced: st.Replaced, Refreshed: st.Refreshed, Withdrawn: st.Withdrawn,
 			WithdrawnAbsent: st.WithdrawnAbsent, Swept: st.Swept, RefusedRoutes: st.RefusedRoutes,
-			RefusedSources: st.RefusedSources, Invalid: st.Invalid,
+			RefusedAttrs: st.RefusedAttrs, RefusedSources: st.RefusedSources, Invalid: st.Invalid, HistoryEvicted: st.HistoryEvicted,
 		}
 		return 1
 	})
@@ -160,7 +166,8 @@ func (x *DeviceDetail) text(w io.Writer) {
 	}{
 		{"announced", c.Announced}, {"replaced", c.Replaced}, {"refreshed", c.Refreshed}, {"withdrawn", c.Withdrawn},
 		{"withdrawn, absent", c.WithdrawnAbsent}, {"swept", c.Swept}, {"refused routes", c.RefusedRoutes},
-		{"refused sources", c.RefusedSources}, {"invalid", c.Invalid},
+		{"refused attributes", c.RefusedAttrs}, {"refused sources", c.RefusedSources}, {"invalid", c.Invalid},
+		{"history evicted", c.HistoryEvicted},
 	} {
 		fmt.Fprintf(w, "%s\t%d\n", n.name, n.value)
 	}

@@ -5,6 +5,9 @@
 //	GET /devices/{device}/peers        BMP peers with state and routes by view and family
 //	GET /devices/{device}/vrfs         VRFs with names and routes by view
 //	GET /devices/{device}/routes       routes; prefix=P match=exact|longer|shorter, vrf=RD or name, view=, peer=, family=, best=, stale=
+//	GET /devices/{device}/options      option tables: VRF ids, interfaces, sampling, the exporter; domain=, table=
+//	GET /devices/{device}/templates    templates with fields and use; domain=
+//	GET /devices/{device}/sequences    what sequence numbers tell, by observation domain; domain=
 //	GET /devices/{device}/lookup       what the join answers; address=A, vrf=RD, name or all, next-hop=H
 //	GET /devices/{device}/explain      why; src=A dst=B, vrf= or ingress-vrf= egress-vrf= domain=, next-hop=H, at=time or how long ago
 //	GET /devices/{device}/quality      how its flows met its routes, and the prefixes most missed

@@ -19,7 +19,9 @@ type Config struct {
 	Look func(ctx context.Context, f func(*correlate.Correlator)) error
 	// Place tells the slot of a device; nil without steering.
 	Place func(netip.Addr) int
-	Log   *slog.Logger
+	// Now is the clock that ages are by, default time.Now.
+	Now func() time.Time
+	Log *slog.Logger
 }
 
 // Bounds of what readers may ask for.
@@ -61,6 +63,9 @@ type Counters struct {
 
 // New makes a looking glass.
 func New(cfg Config) *Glass {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	return &Glass{cfg: cfg, run: time.Now().UnixNano(), room: make(chan struct{}, maxRequests), turn: make(chan struct{}, 1)}
 }
 

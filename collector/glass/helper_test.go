@@ -13,10 +13,12 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/telcol/telcol/bmp"
 	"github.com/telcol/telcol/bmp/bgp"
 	"github.com/telcol/telcol/correlate"
+	"github.com/telcol/telcol/ipfix"
 )
 
 // world is a looking glass over a correlator, whose owner does nothing but answer.
@@ -45,7 +47,8 @@ func newWorld(t testing.TB) *world {
 		}
 	}()
 	t.Cleanup(func() { close(x.asks); <-done })
-	x.Glass = New(Config{Slot: 3, Look: x.look, Log: slog.New(slog.NewTextHandler(x.log, nil))})
+	now := func() time.Time { return time.Unix(1_800_000_060, 0) }
+	x.Glass = New(Config{Slot: 3, Look: x.look, Now: now, Log: slog.New(slog.NewTextHandler(x.log, nil))})
 	x.Register(x.mux)
 	return x
 }
@@ -106,6 +109,13 @@ func (x *world) get(path string, header ...string) *httptest.ResponseRecorder {
 // pageAt asks for a page that must be there and reads its JSON, in which nothing may be unknown.
 func pageAt[T any](t testing.TB, x *world, path string) (v T) {
 	t.Helper()
+	v, _ = pageAndNext[T](t, x, path)
+	return v
+}
+
+// pageAndNext is pageAt with the Link to the next page.
+func pageAndNext[T any](t testing.TB, x *world, path string) (v T, link string) {
+	t.Helper()
 	w := x.get(path)
 	if w.Code != http.StatusOK {
 		t.Fatalf("%s: status %d, %s", path, w.Code, w.Body)
@@ -115,7 +125,7 @@ func pageAt[T any](t testing.TB, x *world, path string) (v T) {
 	if err := dec.Decode(&v); err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
-	return v
+	return v, w.Header().Get("Link")
 }
 
 // cursors differ from run to run.
@@ -174,4 +184,88 @@ func pe1() []byte {
 	b = bmp.AppendRouteMonitoring(b, &post, nil, route(v4, 0, "10.1.0.0/16"), attrs("10.0.0.2", 65001, 65010))
 	b = bmp.AppendRouteMonitoring(b, &loc, nil, route(v4, 0, "10.1.0.0/16", "0.0.0.0/0"), attrs("10.0.0.3"))
 	return bmp.AppendEndOfRIB(b, &post, v4)
+}
+
+// export gives the correlator what a device exports: over datagrams of IPFIX, with a gap, and of NetFlow v9, and over a connection.
+func (x *world) export(t testing.TB, device string, now int64) {
+	t.Helper()
+	src := netip.MustParseAddr(device)
+	give := func(s correlate.Stream, h ipfix.Header, fill func(b *ipfix.Builder)) {
+		t.Helper()
+		var b ipfix.Builder
+		h.ExportTime = now
+		b.Begin(nil, h)
+		fill(&b)
+		msg, err := b.Finish()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := x.corr.StreamMessage(src, s, msg, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flow := []ipfix.Field{{ID: 8, Len: 4}, {ID: 12, Len: 4}, {ID: 123, PEN: 29305, Len: 65535}, {ID: 1, Len: 8}}
+	give(correlate.Stream{}, ipfix.Header{Version: ipfix.VersionIPFIX, Domain: 7}, func(b *ipfix.Builder) {
+		b.Template(256, flow...)
+		b.OptionsTemplate(257, ipfix.Field{ID: 234, Len: 4, Scope: true}, ipfix.Field{ID: 236, Len: 12}, ipfix.Field{ID: 90, Len: 8})
+		b.OptionsTemplate(258, ipfix.Field{ID: 10, Len: 4, Scope: true}, ipfix.Field{ID: 82, Len: 8}, ipfix.Field{ID: 83, Len: 65535})
+		b.Set(257)
+		b.Uint(5, 4)
+		b.Text("customer-b", 12)
+		b.Uint(64500<<32|2, 8)
+		b.Set(258)
+		b.Uint(3, 4)
+		b.Text("ge-0/0/3", 8)
+		b.Variable([]byte("to pe2\x1b[31m"))
+	})
+	give(correlate.Stream{}, ipfix.Header{Version: ipfix.VersionIPFIX, Domain: 7, Sequence: 12}, func(b *ipfix.Builder) {
+		b.OptionsTemplate(259, ipfix.Field{ID: 302, Len: 8, Scope: true}, ipfix.Field{ID: 304, Len: 2}, ipfix.Field{ID: 305, Len: 4},
+			ipfix.Field{ID: 306, Len: 4}, ipfix.Field{ID: 335, Len: 8})
+		b.OptionsTemplate(260, ipfix.Field{ID: 301, Len: 8, Scope: true}, ipfix.Field{ID: 302, Len: 8})
+		b.OptionsTemplate(261, ipfix.Field{ID: 149, Len: 4, Scope: true}, ipfix.Field{ID: 160, Len: 8}, ipfix.Field{ID: 130, Len: 4},
+			ipfix.Field{ID: 36, Len: 2}, ipfix.Field{ID: 37, Len: 2})
+		b.Set(259)
+		b.Uint(9, 8)
+		b.Uint(1, 2)
+		b.Uint(1, 4)
+		b.Uint(999, 4)
+		b.Text("sel-9", 8)
+		b.Set(260)
+		b.Uint(4, 8)
+		b.Uint(9, 8)
+		b.Set(261)
+		b.Uint(7, 4)
+		b.Uint(1_700_000_000_000, 8)
+		b.Addr(netip.MustParseAddr("10.255.0.1"))
+		b.Uint(60, 2)
+		b.Uint(15, 2)
+	})
+	give(correlate.Stream{}, ipfix.Header{Version: ipfix.VersionNetFlow9, Domain: 0, Sequence: 1}, func(b *ipfix.Builder) {
+		b.OptionsTemplate(300, ipfix.Field{ID: 1, Len: 4, Scope: true}, ipfix.Field{ID: 34, Len: 4}, ipfix.Field{ID: 35, Len: 1})
+		b.Set(300)
+		b.Uint(0, 4)
+		b.Uint(512, 4)
+		b.Uint(2, 1)
+	})
+	give(correlate.Stream{Conn: 4}, ipfix.Header{Version: ipfix.VersionIPFIX, Domain: 7}, func(b *ipfix.Builder) {
+		b.Template(256, flow[:2]...)
+		b.Set(256)
+		for range 4 {
+			b.Addr(netip.MustParseAddr("10.1.2.3"))
+		}
+		b.Set(400)
+		b.Uint(1, 4)
+	})
+}
+
+// drifted is the stream of a device that counts more routes than it tells, three times in a row.
+func drifted() []byte {
+	p := bmp.Peer{Addr: netip.MustParseAddr("10.0.0.7"), BGPID: netip.MustParseAddr("192.0.2.7"), AS: 65007, Time: 1_700_000_000e9}
+	b := peerUp(nil, &p, "")
+	b = bmp.AppendRouteMonitoring(b, &p, nil, route(v4, 0, "10.0.0.0/8", "10.1.0.0/16"), attrs("10.0.0.7", 65007))
+	b = bmp.AppendEndOfRIB(b, &p, v4)
+	for range 3 {
+		b = bmp.AppendStatistics(b, &bmp.Statistics{Peer: p, Stats: []bmp.Statistic{{Type: bmp.StatAdjRIBInFamily, Family: v4, Value: 52}}})
+	}
+	return b
 }

@@ -33,6 +33,9 @@ var pages = []page{
 	},
 	{"/devices/{device}/quality", nil, "how its flows met its routes", qualityPage},
 	{"/aliases", nil, "further addresses of devices, and candidates for them", aliasesPage},
+	{"/devices/{device}/options", []string{"domain", "table", "limit", "cursor"}, "what it tells of VRFs, interfaces, sampling and itself", optionsPage},
+	{"/devices/{device}/templates", []string{"domain", "limit", "cursor"}, "its templates", templatesPage},
+	{"/devices/{device}/sequences", []string{"domain", "limit", "cursor"}, "what its sequence numbers tell, by observation domain", sequencesPage},
 }
 
 // indexPage lists the pages. It is not one of them, for it reads their table.

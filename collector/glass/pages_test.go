@@ -18,6 +18,8 @@ func TestPages(t *testing.T) {
 	x := newWorld(t)
 	x.play(t, "192.0.2.1", 1_800_000_000e9, pe1())
 	x.play(t, "2001:db8::1", 1_800_000_001e9, bmp.AppendInitiation(nil, &bmp.Initiation{}))
+	x.play(t, "192.0.2.2", 1_800_000_002e9, drifted())
+	x.export(t, "192.0.2.1", 1_800_000_000e9)
 	for name, path := range map[string]string{
 		"index":              "/",
 		"devices":            "/devices",
@@ -25,7 +27,15 @@ func TestPages(t *testing.T) {
 		"device":             "/devices/192.0.2.1",
 		"peers":              "/devices/192.0.2.1/peers",
 		"peers-one":          "/devices/192.0.2.1/peers?peer=0.0.0.0",
+		"peers-drift":        "/devices/192.0.2.2/peers",
 		"vrfs":               "/devices/192.0.2.1/vrfs",
+		"options":            "/devices/192.0.2.1/options",
+		"options-vrfs":       "/devices/192.0.2.1/options?domain=7&table=ingress-vrf",
+		"options-second":     "/devices/192.0.2.1/options?limit=2",
+		"templates":          "/devices/192.0.2.1/templates",
+		"templates-second":   "/devices/192.0.2.1/templates?limit=1&domain=7",
+		"sequences":          "/devices/192.0.2.1/sequences",
+		"sequences-second":   "/devices/192.0.2.1/sequences?limit=1",
 		"routes":             "/devices/192.0.2.1/routes",
 		"routes-exact":       "/devices/192.0.2.1/routes?prefix=10.1.0.0/16",
 		"routes-longer":      "/devices/192.0.2.1/routes?prefix=10.0.0.0/8&match=longer&vrf=global",

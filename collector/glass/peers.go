@@ -26,6 +26,18 @@ type Peer struct {
 	Since         string      `json:"since,omitempty"`
 	Routes        int         `json:"routes"`
 	Tables        []PeerTable `json:"tables"`
+	Drift         []PeerDrift `json:"drift,omitempty"` // where its own count of routes is not ours
+}
+
+// PeerDrift is a view and family, or all families together, of which the device counts other routes than are held.
+type PeerDrift struct {
+	View    string `json:"view"`
+	Family  string `json:"family"` // or all
+	Ours    int    `json:"ours"`
+	Theirs  uint64 `json:"theirs"`
+	Since   string `json:"since"`   // of the first of these reports
+	Reports int    `json:"reports"` // in a row
+	Lasting bool   `json:"lasting"` // so many that it counts
 }
 
 // PeerTable is one view and family of a peer.
@@ -113,20 +125,47 @@ func (x *Peers) add(d *correlate.Device, k rib.PeerKey) int {
 			LastHeard: when(s.Heard),
 		}
 	}
+	drifts := d.Drifts(k)
+	for i := range drifts {
+		if f := &drifts[i]; f.Reports > 0 {
+			p.Drift = append(p.Drift, describeDrift(f))
+		}
+	}
 	x.Peers = append(x.Peers, p)
-	return 1 + len(sources)
+	return 1 + len(sources) + len(drifts)
+}
+
+func describeDrift(f *correlate.Drift) PeerDrift {
+	family := "all"
+	if f.Family != (rib.Family{}) {
+		family = familyName(f.Family)
+	}
+	return PeerDrift{
+		View: f.View.String(), Family: family, Ours: f.Ours, Theirs: f.Theirs, Since: when(f.Since), Reports: f.Reports, Lasting: f.Lasting,
+	}
+}
+
+// drift gives how many routes more the device counts in a table, where that lasts.
+func (p *Peer) drift(t *PeerTable) string {
+	for _, f := range p.Drift {
+		if f.Lasting && f.View == t.View && (f.Family == t.Family || f.Family == "all") {
+			return fmt.Sprintf("%+d", int64(f.Theirs)-int64(f.Ours))
+		}
+	}
+	return "-"
 }
 
 func (x *Peers) text(w io.Writer) {
-	fmt.Fprintln(w, "PEER\tCLASS\tDISTINGUISHER\tNAME\tAS\tUP\tSINCE\tVIEW\tFAMILY\tSTATE\tROUTES\tSTALE")
+	fmt.Fprintln(w, "PEER\tCLASS\tDISTINGUISHER\tNAME\tAS\tUP\tSINCE\tVIEW\tFAMILY\tSTATE\tROUTES\tSTALE\tDRIFT")
 	for i := range x.Peers {
 		p := &x.Peers[i]
 		head := fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%v\t%s", p.Peer, p.Class, dash(p.Distinguisher), dash(plain(p.Name)), p.AS, p.Up, dash(p.Since))
 		if len(p.Tables) == 0 {
-			fmt.Fprintf(w, "%s\t-\t-\t-\t0\t0\n", head)
+			fmt.Fprintf(w, "%s\t-\t-\t-\t0\t0\t-\n", head)
 		}
-		for _, t := range p.Tables {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\n", head, t.View, t.Family, t.State, t.Routes, t.Stale)
+		for j := range p.Tables {
+			t := &p.Tables[j]
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%s\n", head, t.View, t.Family, t.State, t.Routes, t.Stale, p.drift(t))
 		}
 	}
 }

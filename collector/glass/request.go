@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/telcol/telcol/correlate"
 )
@@ -25,6 +26,7 @@ type request struct {
 	device netip.Addr // of the path, invalid when it names none
 	limit  int
 	cursor cursor
+	now    time.Time // when it came
 }
 
 // failure is an error for the reader: a status and one sentence.
@@ -45,7 +47,7 @@ func (g *Glass) newRequest(ctx context.Context, r *http.Request, p *page) (*requ
 	if err != nil {
 		return nil, badf("the query cannot be read (%v)", err)
 	}
-	rq := &request{glass: g, ctx: ctx, page: p, url: r.URL, params: params, limit: defaultLimit}
+	rq := &request{glass: g, ctx: ctx, page: p, url: r.URL, params: params, limit: defaultLimit, now: g.cfg.Now()}
 	for name, values := range params {
 		switch {
 		case name != "format" && !slices.Contains(p.params, name):
