@@ -18,7 +18,7 @@ const module = "github.com/telcol/telcol"
 var mayImport = map[string][]string{
 	"cmd":                {"collector", "correlate", "ipfix", "bmp", "steering"},
 	"collector":          {"correlate", "ipfix", "bmp", "steering"},
-	"collector/glass":    {"collector/record", "correlate"},
+	"collector/glass":    {"collector/record", "correlate", "ipfix"},
 	"collector/intake":   nil,
 	"collector/sink":     {"collector/internal"},
 	"collector/record":   {"correlate", "ipfix", "bmp", "collector/internal"},
@@ -110,6 +110,8 @@ func TestImportAllowed(t *testing.T) {
 		{"a part does not know the worker", "collector/sink", "collector", false},
 		{"parts do not know each other", "collector/intake", "collector/record", false},
 		{"the looking glass knows the join", "collector/glass", "correlate/rib", true},
+		{"the looking glass shows templates", "collector/glass", "ipfix", true},
+		{"the looking glass does not read bmp", "collector/glass", "bmp", false},
 		{"the looking glass does not know the worker", "collector/glass", "collector", false},
 		{"record knows the join", "collector/record", "correlate/rib", true},
 		{"the join does not know record", "correlate", "collector/record", false},
