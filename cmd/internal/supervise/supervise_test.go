@@ -252,9 +252,9 @@ func TestRollingRestartEnds(t *testing.T) {
 }
 
 func TestStubbornWorkerIsKilledAtTheStop(t *testing.T) {
-	s := supervise(t, func(cfg *Config) { cfg.Patience = 100 * time.Millisecond }, roleStubborn, roleGood)
+	s := supervise(t, func(cfg *Config) { cfg.Patience = 3 * time.Second }, roleStubborn, roleGood)
 	<-s.ready
-	want := fmt.Sprintf("worker of slot 0 (pid %d) did not end within 100ms and was killed", s.pids(t, 0)[0])
+	want := fmt.Sprintf("worker of slot 0 (pid %d) did not end within 3s and was killed", s.pids(t, 0)[0])
 	if err := s.stop(); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
