@@ -89,7 +89,7 @@ type JoinConfig struct {
 type BMPConfig struct {
 	MaxMessage   int           `yaml:"max-message"`   // bytes, default 1 MiB; a longer message ends the session
 	StaleTimeout time.Duration `yaml:"stale-timeout"` // routes of a lost session are kept this long, default 10m
-	QuietPeriod  time.Duration `yaml:"quiet-period"`  // a table without End-of-RIB counts as whole after this much silence, default 10s
+	QuietPeriod  time.Duration `yaml:"quiet-period"`  // a table without End-of-RIB counts as whole after this much silence, default 5s
 	MaxRoutes    int           `yaml:"max-routes"`    // per device, default 20 million, 0 is no limit; further ones are refused and counted
 	MaxPeers     int           `yaml:"max-peers"`     // per device, default 16384; what further ones tell is refused and counted
 
@@ -138,7 +138,7 @@ func Default() Config {
 			History: 10 * time.Minute, HistoryBytes: 64 << 20, ClockTolerance: 30 * time.Second,
 		},
 		BMP: BMPConfig{
-			MaxMessage: 1 << 20, StaleTimeout: 10 * time.Minute, QuietPeriod: 10 * time.Second, MaxRoutes: 20_000_000,
+			MaxMessage: 1 << 20, StaleTimeout: 10 * time.Minute, QuietPeriod: 5 * time.Second, MaxRoutes: 20_000_000,
 			Events: EventsAuto, EventsOverflow: OverflowDrop, EventsBuffer: 64 << 20,
 			MaxPeers: 16384, MaxAttributeBytes: 1 << 30, Keepalive: time.Minute, DriftReports: 3, DriftRoutes: 10,
 		},
