@@ -23,6 +23,7 @@ func collectBMP(e *emitter, s *snapshot) {
 	}
 	e.counter("telcol_bmp_refused_total", "BMP messages that could not be decoded; why is in telcol_lost_total.", refused)
 	collectBMPRoutes(e, b)
+	collectRIB(e, s)
 	collectBMPMarks(e, s)
 }
 
@@ -70,6 +71,29 @@ func collectBMPRoutes(e *emitter, b *correlate.BMPCounters) {
 	e.counter("telcol_lost_total", lostHelp, b.RoutesRefused, "stage", "rib", "reason", "quota")
 	e.counter("telcol_lost_total", lostHelp, b.RoutesOfNoDevice, "stage", "rib", "reason", "device-quota")
 	e.counter("telcol_bmp_end_of_rib_total", "End-of-RIB markers.", b.EndOfRIB)
+}
+
+// collectRIB tells what became of routes in the tables.
+func collectRIB(e *emitter, s *snapshot) {
+	n := &s.corr.RIB
+	const changes = "What routes that were told changed in the tables, and routes swept with End-of-RIB, Peer Down or a timeout."
+	for _, l := range [...]struct {
+		kind string
+		n    uint64
+	}{
+		{"new", n.Announced}, {"replaced", n.Replaced}, {"refreshed", n.Refreshed}, {"withdrawn", n.Withdrawn},
+		{"withdrawn-absent", n.WithdrawnAbsent}, {"swept", n.Swept},
+	} {
+		e.counter("telcol_rib_changes_total", changes, l.n, "kind", l.kind)
+	}
+	const refused = "Routes and messages of peers refused by the tables, by reason: quotas bmp.max-routes, bmp.max-attribute-bytes, bmp.max-peers, or invalid."
+	e.counter("telcol_rib_refused_total", refused, n.RefusedRoutes, "reason", "routes")
+	e.counter("telcol_rib_refused_total", "", n.RefusedAttrs, "reason", "attributes")
+	e.counter("telcol_rib_refused_total", "", n.RefusedSources, "reason", "peers")
+	e.counter("telcol_rib_refused_total", "", n.Invalid, "reason", "invalid")
+	e.gauge("telcol_rib_attribute_bytes", "Memory for path attribute sets, as bmp.max-attribute-bytes counts it per device.", float64(s.totals.AttrBytes))
+	e.gauge("telcol_rib_history_bytes", "Memory for routes of the past, as join.history-bytes bounds it per device.", float64(s.totals.History))
+	e.counter("telcol_rib_history_evicted_total", "Routes of the past that went before join.history was over, for want of memory.", n.HistoryEvicted)
 }
 
 // collectBMPMarks tells which devices need a look; the log and the looking glass name them.

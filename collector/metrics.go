@@ -67,6 +67,9 @@ func (m *metrics) collectIntake(e *emitter, s *snapshot) {
 	e.counter("telcol_intake_read_errors_total", "Reads of a UDP socket that failed.", m.w.core.readErrors.Load())
 	e.counter("telcol_steering_foreign_sessions_total", "BMP connections of devices that belong to another slot; must be 0.", m.w.foreignSessions.Load())
 	e.counter("telcol_bmp_connections_refused_total", "BMP connections closed because too many were open.", m.w.bmpStats.Refused.Load())
+	const accept = "Errors of accept, after each of which the listener went on."
+	e.counter("telcol_intake_accept_errors_total", accept, m.w.bmpStats.Errors.Load(), "protocol", "bmp")
+	e.counter("telcol_intake_accept_errors_total", "", m.w.streams.stats.Errors.Load(), "protocol", "ipfix")
 	for _, u := range m.w.sockets.udp {
 		e.gauge("telcol_intake_receive_buffer_bytes", "Receive buffer that the kernel granted to a UDP socket.",
 			float64(u.in.ReceiveBuffer()), "address", u.Addr().String())

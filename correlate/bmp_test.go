@@ -420,3 +420,29 @@ func TestDriftNeedsComparableTables(t *testing.T) {
 		})
 	}
 }
+
+// TestRIBCountersAreSums adds up what the tables of two devices counted, one of which is forgotten meanwhile.
+func TestRIBCountersAreSums(t *testing.T) {
+	c := newClock(t, Config{MaxRoutes: 5, History: time.Hour})
+	for _, device := range []netip.Addr{device1, device2} {
+		l := c.open(device)
+		l.send(peerUp(globalPeer(0)), routes(globalPeer(0), 0, 7))
+		l.send(bmp.AppendRouteMonitoring(nil, globalPeer(0), []bgp.NLRI{{Prefix: netip.MustParsePrefix("10.0.0.0/24"), Family: bgp.IPv4Unicast}}, nil, nil))
+		if device == device1 {
+			if sum := c.Totals(); sum.AttrBytes == 0 || sum.History != c.devices[device].rib.HistoryBytes() || sum.Peers != 1 {
+				t.Errorf("totals %+v", sum)
+			}
+		}
+		l.close()
+	}
+	before := c.Counters().RIB
+	if before.Announced != 10 || before.RefusedRoutes != 4 || before.Withdrawn+before.WithdrawnAbsent != 2 {
+		t.Errorf("got %+v", before)
+	}
+	if n := c.Drop(func(a netip.Addr) bool { return a == device1 }); n != 1 {
+		t.Fatalf("%d devices dropped", n)
+	}
+	if after := c.Counters().RIB; after != before {
+		t.Errorf("after a device has gone %+v, before %+v", after, before)
+	}
+}

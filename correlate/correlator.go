@@ -238,6 +238,7 @@ func (c *Correlator) forget(d *Device) {
 	c.gone.Add(&d.session.Counters)
 	c.counted.Options.add(d.options)
 	c.counted.Quality.add(&d.quality.Quality)
+	c.counted.addRIB(d)
 	d.session, d.leaving = nil, true
 	d.rib.Clear()
 }
@@ -256,6 +257,7 @@ func (c *Correlator) Counters() Counters {
 		}
 		n.Options.add(d.options)
 		n.Quality.add(&d.quality.Quality)
+		n.addRIB(d)
 	}
 	return n
 }
@@ -273,7 +275,6 @@ func (c *Correlator) Totals() Totals {
 			t.ClocksOff++
 		}
 		t.BMPSessions += len(d.sessions)
-		t.Peers += d.rib.Totals().Peers
 		templates, sets, held := d.options.Kept()
 		t.Templates += templates
 		t.HeldSets += sets

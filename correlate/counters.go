@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"github.com/telcol/telcol/correlate/rib"
 	"github.com/telcol/telcol/ipfix"
 )
 
@@ -9,6 +10,7 @@ type Counters struct {
 	Quality Quality         // of the joins of all devices
 	IPFIX   ipfix.Counters  // of all devices
 	Options OptionsCounters // of all devices
+	RIB     rib.Stats       // of all devices
 
 	VersionUnknown map[uint16]uint64 // messages of versions that are not decoded
 	TooShort       uint64            // datagrams without a version
@@ -54,6 +56,8 @@ type Totals struct {
 	Peers       int
 	Routes      int
 	AttrSets    int
+	AttrBytes   int // of sets of path attributes, by Config.MaxAttrBytes
+	History     int // octets of routes of the past, by Config.HistoryBytes
 	Templates   int
 	Options     int // entries of option tables
 	HeldSets    int // data that waits for its template
@@ -68,8 +72,17 @@ type Totals struct {
 	DriftRoutes  uint64 // the largest of the differences
 }
 
-// addBMP adds what the BMP sessions of a device are marked with.
+// addRIB adds what happened to the routes of a device.
+func (n *Counters) addRIB(d *Device) {
+	s := d.rib.Stats()
+	n.RIB.Add(&s)
+}
+
+// addBMP adds what the BMP sessions of a device have told and are marked with.
 func (t *Totals) addBMP(d *Device) {
+	t.Peers += d.rib.Counts().Peers
+	t.AttrBytes += d.rib.AttrBytes()
+	t.History += d.rib.HistoryBytes()
 	r := d.Refused()
 	if r.Routes > 0 {
 		t.OverRoutes++

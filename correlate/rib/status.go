@@ -50,6 +50,27 @@ type Totals struct {
 // Stats returns the counters.
 func (r *RIB) Stats() Stats { return r.stats }
 
+// Add adds the counters of another RIB.
+func (s *Stats) Add(o *Stats) {
+	s.Announced += o.Announced
+	s.Replaced += o.Replaced
+	s.Refreshed += o.Refreshed
+	s.Withdrawn += o.Withdrawn
+	s.WithdrawnAbsent += o.WithdrawnAbsent
+	s.Swept += o.Swept
+	s.RefusedRoutes += o.RefusedRoutes
+	s.RefusedSources += o.RefusedSources
+	s.RefusedAttrs += o.RefusedAttrs
+	s.Invalid += o.Invalid
+	s.HistoryEvicted += o.HistoryEvicted
+}
+
+// AttrBytes returns what the sets of attributes take that the device was the first to tell, of Options.MaxAttrBytes.
+func (r *RIB) AttrBytes() int { return r.attrBytes }
+
+// HistoryBytes returns what the history takes of Options.HistoryBytes.
+func (r *RIB) HistoryBytes() int { return r.history.bytes }
+
 // Routes returns the number of live routes.
 func (r *RIB) Routes() int { return r.live }
 
