@@ -99,7 +99,7 @@ func newCore(cfg *Config, sink Sink, owned *ownership, state *stateDir, warn *sa
 		StaleTimeout: cfg.BMP.StaleTimeout, QuietPeriod: cfg.BMP.QuietPeriod, MaxRoutes: cfg.BMP.MaxRoutes, MaxPeers: cfg.BMP.MaxPeers, MaxAttrBytes: cfg.BMP.MaxAttributeBytes,
 		VRFWait: orOff(cfg.IPFIX.VRFWait), RIBWait: orOff(cfg.Join.RIBWait), NewWait: orOff(cfg.Join.NewWait),
 		History: orOff(cfg.Join.History), HistoryBytes: cfg.Join.HistoryBytes, ClockTolerance: cfg.Join.ClockTolerance,
-		HoldBytes: cfg.Join.HoldBytes, HoldTotalBytes: cfg.Join.HoldTotalBytes, Forgotten: forgotten, Elements: elements,
+		HoldBytes: cfg.Join.HoldBytes, HoldTotalBytes: cfg.Join.HoldTotalBytes, Forgotten: forgotten, Elements: elements, Ahead: c.enc.Ahead,
 		IPFIX: cfg.IPFIX.decoder(), PortInTemplateKey: cfg.IPFIX.PortInTemplateKey,
 		DriftReports: orOff(cfg.BMP.DriftReports), DriftRoutes: cfg.BMP.DriftRoutes, Drifted: c.drifted, OverQuota: c.overQuota,
 	}, c.send)

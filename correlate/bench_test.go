@@ -70,7 +70,7 @@ func cpuTime(b *testing.B) int64 {
 	return u.Utime.Nano() + u.Stime.Nano()
 }
 
-// BenchmarkJoin joins both sides of flows whose addresses are drawn from the whole table, which is the worst case for caches, or
+// BenchmarkJoin joins both sides of flows, 20 a datagram, whose addresses are drawn from the whole table, which is the worst case for caches, or
 // from a thousandth of it. The routes are those of now, or as usual those of when the flow ended; every tenth prefix has changed since the
 // table was told, before the flows ended.
 func BenchmarkJoin(b *testing.B) {
@@ -109,24 +109,28 @@ func benchJoin(b *testing.B, c *Correlator, d *Device, all []netip.Prefix, hot i
 	for i := range pairs {
 		pairs[i] = [2]netip.Addr{hostIn(r, all[r.IntN(len(all)/hot)]), hostIn(r, all[r.IntN(len(all)/hot)])}
 	}
-	flow := ipfix.Flow{ // in the cache, as one that has just been decoded
-		Has:        ipfix.FieldSrcAddr | ipfix.FieldDstAddr | ipfix.FieldBGPNextHop | ipfix.FieldInIf,
-		BGPNextHop: ce,
-		ExportTime: testNow, End: testNow - 1e9,
-		Options: &ipfix.Options{},
-	}
-	if asOf {
-		flow.Has |= ipfix.FieldEnd
+	var batch [20]ipfix.Flow // of a usual datagram, in the cache, as flows that have just been decoded
+	for i := range batch {
+		batch[i] = ipfix.Flow{
+			Has:        ipfix.FieldSrcAddr | ipfix.FieldDstAddr | ipfix.FieldBGPNextHop | ipfix.FieldInIf,
+			BGPNextHop: ce,
+			ExportTime: testNow, End: testNow - 1e9,
+			Options: &ipfix.Options{},
+		}
+		if asOf {
+			batch[i].Has |= ipfix.FieldEnd
+		}
 	}
 	b.ReportAllocs()
 	cpu := cpuTime(b)
 	c.device, c.rec.Received = d, testNow
 	i := 0
 	for b.Loop() {
-		p := &pairs[i&(len(pairs)-1)]
-		flow.Src, flow.Dst = p[0], p[1]
-		c.Flow(&flow)
-		i++
+		p, f := &pairs[i&(len(pairs)-1)], &batch[i%len(batch)]
+		f.Src, f.Dst = p[0], p[1]
+		if i++; i%len(batch) == 0 {
+			c.Flows(batch[:])
+		}
 	}
 	b.ReportMetric(float64(cpuTime(b)-cpu)/float64(b.N), "cpu-ns/op")
 	if !c.rec.Src.Join.Hit() || !c.rec.Dst.Join.Hit() || c.rec.AsOfFlowEnd != asOf {
@@ -138,13 +142,16 @@ func TestJoinAllocatesNothing(t *testing.T) {
 	b := newBench(t)
 	b.session(device1, true, route(locRIB(0), "10.1.0.0/16", 13, "203.0.113.3"))
 	d := b.devices[device1]
-	f := &ipfix.Flow{
-		Has: ipfix.FieldSrcAddr | ipfix.FieldDstAddr | ipfix.FieldEnd, Src: addr("10.1.2.3"), Dst: addr("10.1.3.4"),
-		ExportTime: testNow, End: testNow - 1e9, Options: testOptions(),
+	var batch [ipfix.BatchFlows]ipfix.Flow
+	for i := range batch {
+		batch[i] = ipfix.Flow{
+			Has: ipfix.FieldSrcAddr | ipfix.FieldDstAddr | ipfix.FieldEnd, Src: addr("10.1.2.3"), Dst: addr("10.1.3.4"),
+			ExportTime: testNow, End: testNow - 1e9, Options: testOptions(),
+		}
 	}
 	b.rec.Received = testNow
 	b.device, b.emit = d, func(*Record) {}
-	if n := testing.AllocsPerRun(1000, func() { b.Flow(f) }); n != 0 {
-		t.Errorf("%v allocations a record", n)
+	if n := testing.AllocsPerRun(1000, func() { b.Flows(batch[:]) }); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }

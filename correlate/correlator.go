@@ -47,8 +47,11 @@ type Config struct {
 	// compared. DriftRoutes is by how many routes they must differ, default 10, or by 1 % of the router's count where that is more.
 	DriftReports, DriftRoutes int
 
+	// Ahead is told of attributes that records to be emitted next are likely to have, 0 for none, so that their memory can be fetched.
+	Ahead func(rib.AttrID)
+
 	// Forgotten is told of each device that is forgotten, Drifted of each Drift that begins to last, OverQuota of each device
-	// that goes beyond a quota, once while it has BMP sessions. All may be nil.
+	// that goes beyond a quota, once while it has BMP sessions. All may be nil, Ahead too.
 	Forgotten func(device netip.Addr)
 	Drifted   func(device netip.Addr, peer rib.PeerKey, d Drift)
 	OverQuota func(device netip.Addr, r Refused)
@@ -85,6 +88,10 @@ type Correlator struct {
 	// Of the message at hand.
 	device *Device
 	rec    Record
+
+	// Of the flows at hand.
+	plans [ipfix.BatchFlows]vrfPlan
+	asks  [2 * ipfix.BatchFlows]rib.Ask
 }
 
 // setDefaults fills in the zero fields.
@@ -146,15 +153,44 @@ func (c *Correlator) countVersion(v uint16) {
 // versionOther stands for the versions beyond maxVersions.
 const versionOther = 0xffff
 
-// Flow takes one data record; the decoder calls it.
+// Flow takes one data record.
 func (c *Correlator) Flow(f *ipfix.Flow) {
 	c.device.clock.heard(f.ExportTime, c.rec.Received, c.cfg.ClockTolerance)
-	var p vrfPlan
-	planVRF(f, &p)
-	if c.holdFlow(c.device, f, &p) {
+	planVRF(f, &c.plans[0])
+	c.flow(f, &c.plans[0])
+}
+
+// Flows takes data records of one message; the decoder calls it. What costs in a join is to wait for memory: of all of them
+// the RIB is told before the first is joined.
+func (c *Correlator) Flows(batch []ipfix.Flow) {
+	c.device.clock.heard(batch[0].ExportTime, c.rec.Received, c.cfg.ClockTolerance)
+	asks := c.asks[:0]
+	for i := range batch {
+		f, p := &batch[i], &c.plans[i]
+		planVRF(f, p)
+		if f.Has&ipfix.FieldSrcAddr != 0 && p.src.known {
+			asks = append(asks, rib.Ask{VRF: p.src.rd, Addr: f.Src})
+		}
+		if f.Has&ipfix.FieldDstAddr != 0 && p.dst.known {
+			asks = append(asks, rib.Ask{VRF: p.dst.rd, Addr: f.Dst})
+		}
+	}
+	c.device.rib.Ahead(asks)
+	if c.cfg.Ahead != nil {
+		for i := range asks {
+			c.cfg.Ahead(asks[i].Attr)
+		}
+	}
+	for i := range batch {
+		c.flow(&batch[i], &c.plans[i])
+	}
+}
+
+func (c *Correlator) flow(f *ipfix.Flow, p *vrfPlan) {
+	if c.holdFlow(c.device, f, p) {
 		return
 	}
-	c.join(c.device, f, &p)
+	c.join(c.device, f, p)
 }
 
 // join completes the record of a flow and emits it.

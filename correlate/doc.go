@@ -15,6 +15,9 @@
 // best view that has the address family answers: Loc-RIB, then Adj-RIB-In post-policy, then pre-policy. Among the paths of that prefix
 // the flow's own BGP next hop chooses, else the decision steps of BGP.
 //
+// Flows are joined by the batch, as many as a datagram has of one set. What costs in a join is to wait for memory, so the RIB is told of
+// all their addresses before the first is looked up: what they need is then fetched at the same time.
+//
 // # BMP sessions
 //
 // Peers are known by their address, distinguisher and class (bmp.Peer.Key), and each has sources: a view (Loc-RIB, Adj-RIB-In or

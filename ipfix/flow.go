@@ -64,7 +64,7 @@ const (
 	FieldDstMask                           // 13, 30
 )
 
-// Flow is one data record with the meaning of its elements applied. The decoder reuses one Flow for all
+// Flow is one data record with the meaning of its elements applied. The decoder reuses its Flows for all
 // records: a handler does not change it, and to keep it beyond its call copies it, the slices included, without the Record.
 type Flow struct {
 	Version    uint16 // VersionNetFlow9 or VersionIPFIX
@@ -127,11 +127,10 @@ type Flow struct {
 	Options *Options
 }
 
-// reset clears what a record sets, but not what all records of a set share.
+// reset clears a flow but for its place in the message, and keeps the memory of its lists.
 func (f *Flow) reset() {
 	*f = Flow{
-		Version: f.Version, TemplateID: f.TemplateID, Domain: f.Domain,
-		Sequence: f.Sequence, Position: f.Position, ExportTime: f.ExportTime, Options: f.Options,
+		Position:   f.Position,
 		MPLSLabels: f.MPLSLabels[:0], SRv6Segments: f.SRv6Segments[:0],
 	}
 }

@@ -69,13 +69,16 @@ func FuzzSession(f *testing.F) {
 	cfg := Config{MaxDomains: 2, MaxTemplates: 4, MaxFields: 64, MaxTotalFields: 128, MaxOptions: 8, HoldSets: 3, HoldBytes: 2000}
 	f.Fuzz(func(t *testing.T, first, second []byte) {
 		s := newTestSession(t, cfg)
-		for _, msg := range [][]byte{first, second, first} {
+		for i, msg := range [][]byte{first, second, first} {
 			if len(msg) > 0xffff {
 				return
 			}
 			given := bytes.Clone(msg)
 			before := s.DataRecords + s.OptionsRecords
-			h := &boundHandler{t, max(len(first), len(second))}
+			var h Handler = &boundHandler{t, max(len(first), len(second))}
+			if i > 0 {
+				h = &batched{Handler: h}
+			}
 			_ = s.Decode(msg, export, h)
 			if !bytes.Equal(msg, given) {
 				t.Fatal("message changed")

@@ -13,6 +13,14 @@ type Handler interface {
 	Flow(f *Flow)
 }
 
+// BatchHandler is a Handler that takes flows several at a time, so that it can have memory fetched for all of them before it needs it
+// for the first.
+type BatchHandler interface {
+	Handler
+	// Flows is called in place of Flow with data records of one set that follow one another, BatchFlows of them at most.
+	Flows(batch []Flow)
+}
+
 // Observer is a Handler that also wants to see what is not a flow. All it is given is valid during the call only,
 // but for the Template, which does not change and may be kept.
 type Observer interface {
@@ -56,12 +64,14 @@ type Session struct {
 	changes uint64 // counts changes of templates
 
 	held    holder
-	flow    Flow
 	scratch scratch
-	spans   []span
 	message message
-	watch   Observer // of the message being decoded, nil if the handler is none
-	swept   int64    // when templates were last checked for age
+
+	// Of the message being decoded.
+	batch   *batch
+	watch   Observer     // nil if the handler is none
+	batches BatchHandler // nil if the handler is none
+	swept   int64        // when templates were last checked for age
 }
 
 // domainKey identifies an observation domain: NetFlow v9 has source ids of its own.
@@ -133,10 +143,14 @@ func (s *Session) Decode(msg []byte, now int64, h Handler) error {
 	s.message = message{Header: head, now: now}
 	m := &s.message
 	s.watch, _ = h.(Observer)
+	s.batches, _ = h.(BatchHandler)
+	s.batch = takeBatch() // lost if h panics
 	if s.watch != nil {
 		s.watch.Message(&m.Header)
 	}
 	err = s.sets(d, m, msg[:head.Length], h)
+	s.batch.giveBack()
+	s.batch = nil
 	units := m.records
 	if head.Version == VersionNetFlow9 {
 		units, m.unsure = 1, false
@@ -254,75 +268,90 @@ func (s *Session) set(d *domain, m *message, id uint16, msg []byte, off int, h H
 // dataSet decodes the records of a set and gives their number. The set begins at octet base of the message, which is the
 // octet at off of buf.
 func (s *Session) dataSet(d *domain, t *Template, m *message, base int, buf []byte, off int, h Handler) (uint32, error) {
-	s.begin(d, t, m)
-	records := uint32(0)
-	for at := off; len(buf)-at >= t.minLen; { // what is left is padding, RFC 7011 section 3.3.1
-		n, err := t.measure(buf[at:], s.spans)
-		if err != nil {
-			s.BadRecords++
-			t.used += uint64(records)
-			return records, fmt.Errorf("template %d, record at octet %d: %w", t.ID, base+at-off, err)
-		}
-		if t.Options {
-			s.optionsRecord(d, t, m, buf[at:at+n])
-		} else {
-			s.flow.Position = uint32(base + at - off)
-			s.flowRecord(d, t, buf[at-lead:at+n], h)
-		}
-		records++
-		at += n
-	}
+	s.scratch.clock = clock{export: m.ExportTime, uptime: m.Uptime, v9: m.Version == VersionNetFlow9, systemInit: d.options.systemInit()}
+	records, at, err := s.dataRecords(d, t, m, base, buf, off, h)
+	s.hand(h)
 	t.used += uint64(records)
-	if records == 0 && len(buf) > off { // a set has one record or more, so this is no padding: the template is not the exporter's
+	switch {
+	case err != nil:
+		s.BadRecords++
+		return records, fmt.Errorf("template %d, record at octet %d: %w", t.ID, base+at-off, err)
+	case records == 0 && len(buf) > off: // a set has one record or more, so this is no padding: the template is not the exporter's
 		s.BadRecords++
 		return 0, fmt.Errorf("template %d, %d octets for records of %d or more: %w", t.ID, len(buf)-off, t.minLen, ErrRecord)
 	}
 	return records, nil
 }
 
-// begin prepares the session's scratch for the records of a set.
-func (s *Session) begin(d *domain, t *Template, m *message) {
-	if len(s.spans) < len(t.gaps) {
-		s.spans = make([]span, len(t.gaps))
+// dataRecords decodes the records of a set as far as they can be read, and gives their number and the octet of buf where it stopped. Some
+// flows are still to be handed over then.
+func (s *Session) dataRecords(d *domain, t *Template, m *message, base int, buf []byte, off int, h Handler) (records uint32, at int, err error) {
+	for at = off; len(buf)-at >= t.minLen; records++ { // what is left is padding, RFC 7011 section 3.3.1
+		spans := s.batch.nextSpans(t)
+		n, err := t.measure(buf[at:], spans)
+		if err != nil {
+			return records, at, err
+		}
+		if t.Options {
+			s.optionsRecord(d, t, m, buf[at:at+n], spans)
+		} else {
+			f := s.batch.next()
+			f.Position = uint32(base + at - off)
+			s.flowRecord(d, t, m, f, buf[at-lead:at+n], spans)
+			if s.batch.n == BatchFlows {
+				s.hand(h)
+			}
+		}
+		at += n
 	}
-	s.scratch.clock = clock{export: m.ExportTime, uptime: m.Uptime, v9: m.Version == VersionNetFlow9, systemInit: d.options.systemInit()}
-	f := &s.flow
-	f.Version, f.TemplateID, f.Domain = m.Version, t.ID, m.Domain
-	f.Sequence, f.ExportTime, f.Options = m.Sequence, m.ExportTime, d.options
-	f.Record.spans = s.spans
+	return records, at, nil
 }
 
-// flowRecord decodes one data record, given as its window.
-func (s *Session) flowRecord(d *domain, t *Template, window []byte, h Handler) {
-	f, rec := &s.flow, window[lead:]
-	p := t.plans.choose(rec, s.spans)
+// hand gives the flows of a batch to the handler.
+func (s *Session) hand(h Handler) {
+	flows := s.batch.take()
+	if s.batches != nil && len(flows) > 0 {
+		s.DataRecords += uint64(len(flows))
+		s.batches.Flows(flows)
+		return
+	}
+	for i := range flows {
+		s.DataRecords++
+		h.Flow(&flows[i])
+	}
+}
+
+// flowRecord decodes one data record, given as its window, into f.
+func (s *Session) flowRecord(d *domain, t *Template, m *message, f *Flow, window []byte, spans []span) {
+	rec := window[lead:]
+	p := t.plans.choose(rec, spans)
 	if p != f.Record.plan || !p.repeats {
 		f.reset()
-		f.Record = Record{Template: t, plan: p, spans: s.spans, domain: d}
-	} else { // the fields of the last record are those of this one
+		f.Record = Record{Template: t, plan: p, domain: d}
+	} else { // the fields of the last record there are those of this one
 		f.Start, f.End, f.SamplingRate = 0, 0, 0
 		f.MPLSLabels, f.SRv6Segments = f.MPLSLabels[:0], f.SRv6Segments[:0]
 	}
-	f.Record.data = rec
-	p.run(f, window, s.spans, &s.scratch)
+	f.Version, f.TemplateID, f.Domain = m.Version, t.ID, m.Domain
+	f.Sequence, f.ExportTime, f.Options = m.Sequence, m.ExportTime, d.options
+	f.Record.data, f.Record.spans = rec, spans
+	p.run(f, window, spans, &s.scratch)
 	if r := d.options.rateOf(&s.scratch.sampling, f.InIf, &d.rates); r > 0 {
 		f.SamplingRate = r
 		f.Has |= FieldSamplingRate
 	}
 	f.typeByFamily()
-	s.DataRecords++
-	h.Flow(f)
 }
 
 // optionsRecord reads one options record into the tables.
-func (s *Session) optionsRecord(d *domain, t *Template, m *message, rec []byte) {
-	o := readOptions(t, rec, s.spans)
+func (s *Session) optionsRecord(d *domain, t *Template, m *message, rec []byte, spans []span) {
+	o := readOptions(t, rec, spans)
 	s.tables.apply(d.key.id, &o, Told{Updated: m.now, Template: t.ID})
 	s.OptionsRecords++
 	s.tables.Records++
 	s.scratch.systemInit = d.options.systemInit()
 	if s.watch != nil {
-		s.watch.Options(&m.Header, Record{Template: t, data: rec, spans: s.spans, domain: d})
+		s.watch.Options(&m.Header, Record{Template: t, data: rec, spans: spans, domain: d})
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 	"math/bits"
 	"unsafe"
 
-	"github.com/telcol/telcol/collector/internal/prefetch"
+	"github.com/telcol/telcol/correlate/prefetch"
 	"github.com/telcol/telcol/correlate/rib"
 )
 

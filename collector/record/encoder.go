@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/telcol/telcol/correlate"
+	"github.com/telcol/telcol/correlate/rib"
 	"github.com/telcol/telcol/ipfix"
 )
 
@@ -55,6 +56,13 @@ func NewEncoder(slot int, opts ...Option) *Encoder {
 	e.routes = newRouteCache(e.cacheEntries)
 	e.src, e.dst = newSide("src_", e.routes), newSide("dst_", e.routes)
 	return e
+}
+
+// Ahead asks the memory for what records with a route of those attributes will need.
+func (e *Encoder) Ahead(id rib.AttrID) {
+	if id != 0 {
+		e.routes.fetch(id)
+	}
 }
 
 // AppendJSON appends the record as one JSON object and returns the extended slice. Nothing of the record is kept but

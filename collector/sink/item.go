@@ -7,7 +7,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/telcol/telcol/collector/internal/prefetch"
+	"github.com/telcol/telcol/correlate/prefetch"
 )
 
 // Item is one record on its way, with the memory that it needs. It belongs to the caller between Get and Send, to the sink before

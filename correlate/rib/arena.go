@@ -3,6 +3,7 @@ package rib
 import (
 	"encoding/binary"
 	"net/netip"
+	"unsafe"
 )
 
 // entry is one route: a path of a prefix, told by a source. It holds no pointers.
@@ -73,6 +74,11 @@ func (a *arena) key(i uint32) key {
 		return key{hi: uint64(binary.BigEndian.Uint32(b)) << 32}
 	}
 	return key{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])}
+}
+
+// keyAt returns where the address of entry i's prefix is.
+func (a *arena) keyAt(i uint32) unsafe.Pointer {
+	return unsafe.Pointer(&a.addrs[i>>chunkShift][int(i&chunkMask)*a.width])
 }
 
 // add stores an entry of prefix p, which is masked, and returns its index.

@@ -12,7 +12,7 @@
 // need, lie beside the entries. The trie's value names the first entry and its attributes, so a lookup waits for memory
 // four times in a large IPv4 table: jump, node, slot, then entry and attributes at once. The first entry is kept the best by the
 // decision process, since lookups are far more frequent than changes; only a next hop that the best path does not
-// have makes a lookup walk the chain.
+// have makes a lookup walk the chain. Who has many lookups to make names them to Ahead first, and the waits of all of them overlap.
 //
 // The trie is our own because the chains of a full table are most of the memory after the entries: it takes 15 octets per IPv4 prefix and
 // 50 per IPv6 prefix where bart takes 42, and answers in two thirds of the time. Tests compare the two.
@@ -26,6 +26,7 @@
 //	  resident, cache included  102 octets with 1.2 M routes of 1 peer, 74 with 500 k of 4, 77 with 4 devices of 300 k
 //	socket to RIB               1.2 to 1.5 µs of CPU a route, 10 to 13 % of it for the garbage collector
 //	lookup, uniform / zipf      1.1 / 0.6 µs; LookupAt takes 3 to 10 % more (300 routes, all in cache: 0.16 µs)
+//	  20 pairs after Ahead      0.35 of the time of the same lookups alone, uniform, the join around them included
 //	  4 peers, best path        1.2 / 0.7 µs
 //	  4 peers, unknown hop      2.8 / 1.9 µs
 //	  without huge pages        1.7 times as long uniform, 1.3 times zipf

@@ -23,8 +23,8 @@ type Intern struct {
 type attrSet struct {
 	attrs *Attrs
 	key   string
-	hash  uint32
 	refs  uint32
+	hop4  bool // the next hop is an IPv4 address, so that its hash says which
 	rank  rank
 
 	account *int // octets, of who brought the set
@@ -36,7 +36,7 @@ type rank struct {
 	med        uint32 // 0 when absent (RFC 4271 section 9.1.2.2 c)
 	neighborAS uint32 // first AS of the path, 0 when there is none
 	originator uint32 // ORIGINATOR_ID, 0 when absent
-	nextHop    uint32 // hash of the next hop, to rule out most comparisons
+	nextHop    uint32 // hashAddr of the next hop
 	pathLength uint16
 	origin     uint8
 	clusters   uint8
@@ -73,7 +73,7 @@ func (in *Intern) acquire(key []byte, decode func() Attrs, account *int, limit i
 	if in.sets[c] == nil {
 		in.sets[c] = make([]attrSet, chunkSize)
 	}
-	in.sets[c][i&chunkMask] = attrSet{attrs: a, key: string(key), hash: h, refs: 1, rank: rankOf(a), account: account}
+	in.sets[c][i&chunkMask] = attrSet{attrs: a, key: string(key), refs: 1, hop4: a.NextHop.Unmap().Is4(), rank: rankOf(a), account: account}
 	id := AttrID(i + 1)
 	in.index.insert(h, id)
 	in.bytes += setBytes(len(key), a)
@@ -118,7 +118,7 @@ func (in *Intern) Release(id AttrID) {
 	}
 	in.bytes -= setBytes(len(s.key), s.attrs)
 	*s.account -= setBytes(len(s.key), s.attrs)
-	in.index.remove(s.hash, id)
+	in.index.remove(in.index.hash([]byte(s.key)), id)
 	*s = attrSet{}
 	if i := uint32(id) - 1; in.free(i) {
 		in.sets[i>>chunkShift] = nil
@@ -212,9 +212,13 @@ func routerID(a netip.Addr) uint32 {
 	return binary.BigEndian.Uint32(b[:])
 }
 
-// hashAddr mixes an address into 32 bits. It is no defence against chosen addresses and needs none: equal hashes cost a
-// comparison.
+// hashAddr mixes an address into 32 bits. No two IPv4 addresses have the same hash. It is no defence against chosen addresses and needs
+// none: equal hashes cost a comparison.
 func hashAddr(a netip.Addr) uint32 {
+	if a.Is4() {
+		b := a.As4()
+		return mix(binary.BigEndian.Uint32(b[:]))
+	}
 	b := a.As16()
 	h := binary.BigEndian.Uint64(b[:8])*0x9e3779b97f4a7c15 ^ binary.BigEndian.Uint64(b[8:])*0xc2b2ae3d27d4eb4f
 	return uint32(h >> 32)

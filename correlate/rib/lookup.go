@@ -91,7 +91,11 @@ func (h *hop) is(e *entry, in *Intern) bool {
 		return false
 	}
 	s := in.set(e.attr)
-	return s.rank.nextHop == h.hash && s.attrs.NextHop.Unmap() == h.addr
+	if s.rank.nextHop != h.hash {
+		return false
+	}
+	// To look at the attributes would be to wait for one more place in memory.
+	return s.hop4 && h.addr.Is4() || s.attrs.NextHop.Unmap() == h.addr
 }
 
 // choose picks among the live paths of a chain and says whether the next hop did it. Without a live path it returns none.

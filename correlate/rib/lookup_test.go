@@ -164,9 +164,20 @@ func TestNoAllocations(t *testing.T) {
 	if n := testing.AllocsPerRun(2000, func() { r.Lookup(0, addrs[i%len(addrs)], hop, &m); i++ }); n != 0 {
 		t.Errorf("lookup: %v allocations", n)
 	}
+	asks := make([]Ask, 40)
+	n := testing.AllocsPerRun(100, func() {
+		for j := range asks {
+			asks[j].Addr = addrs[i%len(addrs)]
+			i++
+		}
+		r.Ahead(asks)
+	})
+	if n != 0 {
+		t.Errorf("ahead: %v allocations", n)
+	}
 	k := PeerKey{Addr: netip.AddrFrom4([4]byte{192, 0, 2, 1})}
 	p := feedOf(2000)
-	n := testing.AllocsPerRun(2000, func() {
+	n = testing.AllocsPerRun(2000, func() {
 		id := AttrID(1 + i%5)
 		r.in.Retain(id, 1)
 		r.Announce(r.Source(k, AdjRIBInPre, IPv4Unicast), 0, p[0], 0, false, id, 1)

@@ -12,6 +12,7 @@ import (
 // world is a RIB and its twin in a small universe where operations meet each other often. Each operation is read from
 // octets, so that a seeded generator and the fuzzer can drive it.
 type world struct {
+	asks  []Ask
 	t     testing.TB
 	in    *Intern
 	r     *RIB
@@ -231,8 +232,15 @@ func (x *world) lookupAt(vrf RD, addr, nh netip.Addr, at int64) {
 	}
 }
 
-// lookups compares the answers to all addresses and next hops.
+// lookups compares the answers to all addresses and next hops, which the RIB has been told of.
 func (x *world) lookups() {
+	x.asks = x.asks[:0]
+	for _, vrf := range append(worldVRFs, worldVRFs[0]) {
+		for _, addr := range worldAddrs {
+			x.asks = append(x.asks, Ask{VRF: vrf, Addr: addr})
+		}
+	}
+	x.r.Ahead(x.asks)
 	for _, vrf := range worldVRFs {
 		for _, addr := range worldAddrs {
 			for _, nh := range append(worldHops, netip.Addr{}) {
