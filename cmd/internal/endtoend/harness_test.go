@@ -39,6 +39,12 @@ type group struct {
 // startGroup creates a steering group on free ports and starts its workers with these further arguments.
 func startGroup(t *testing.T, slots int, args ...string) *group {
 	t.Helper()
+	return startGroupOn(t, "[::]", slots, args...)
+}
+
+// startGroupOn is startGroup for workers that listen on one address.
+func startGroupOn(t *testing.T, host string, slots int, args ...string) *group {
+	t.Helper()
 	g := &group{name: fmt.Sprintf("e2e-%d-%d", os.Getpid(), time.Now().UnixNano()%1e6)}
 	udp, tcp := daemons.FreePort(t, "udp"), daemons.FreePort(t, "tcp")
 	g.ipfix, g.bmp = fmt.Sprintf("127.0.0.1:%d", udp), fmt.Sprintf("127.0.0.1:%d", tcp)
@@ -47,7 +53,7 @@ func startGroup(t *testing.T, slots int, args ...string) *group {
 	for slot := range slots {
 		all := append([]string{
 			"--slot", strconv.Itoa(slot), "--group", g.name,
-			"--listen-ipfix", fmt.Sprintf("[::]:%d", udp), "--listen-bmp", fmt.Sprintf("[::]:%d", tcp),
+			"--listen-ipfix", fmt.Sprintf("%s:%d", host, udp), "--listen-bmp", fmt.Sprintf("%s:%d", host, tcp),
 		}, args...)
 		g.workers = append(g.workers, daemons.StartWorker(t, all...))
 	}
