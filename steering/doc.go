@@ -65,4 +65,12 @@
 // the socket is closed, by whatever end of the process. Nothing has to be cleaned
 // up after a crash. Until the slot is taken again its traffic is dropped and
 // counted, never given to another slot.
+//
+// # Cost
+//
+// BenchmarkCost sends the same datagrams in all ways, device to receiver on one thread. CPU time of one, medians on a busy machine of two
+// cores: without a program 1; with the least program that keeps a device together, address modulo slots, 1.03; with ours 1.05, of
+// which the program itself is 300 ns to the other's 220, 60 or so being the kernel's measuring; through a process that reads each
+// and sends it on 2.0, with the device's address kept (raw socket) as well. What the last two cost the receivers' host besides, switches
+// between processes and a second receive buffer to overflow, is not in there.
 package steering

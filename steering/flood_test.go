@@ -56,7 +56,7 @@ func startFlood(t *testing.T, all []netip.Addr, port uint16) *flood {
 	return f
 }
 
-func floodSocket(t *testing.T, device netip.Addr) int {
+func floodSocket(t testing.TB, device netip.Addr) int {
 	t.Helper()
 	family := unix.AF_INET6
 	if device.Is4() {

@@ -70,7 +70,7 @@ func runInside() (int, error) {
 
 // needLive skips a test that needs BPF where there is none, or fails it when the
 // environment forbids the skip.
-func needLive(t *testing.T) {
+func needLive(t testing.TB) {
 	t.Helper()
 	if liveError == nil {
 		return

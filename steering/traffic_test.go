@@ -22,7 +22,7 @@ func freePort() uint16 { return uint16(20000 + lastPort.Add(1)) }
 
 // newGroup creates a group with a UDP and a TCP listener on one port, which it
 // returns, and destroys it with the test.
-func newGroup(t *testing.T, slots int) (*Group, uint16) {
+func newGroup(t testing.TB, slots int) (*Group, uint16) {
 	t.Helper()
 	needLive(t)
 	port := freePort()
@@ -61,7 +61,7 @@ type place struct {
 }
 
 // listen opens a worker's sockets without claiming the slot.
-func listen(t *testing.T, g *Group, port uint16, slot int) *place {
+func listen(t testing.TB, g *Group, port uint16, slot int) *place {
 	t.Helper()
 	p := &place{}
 	var err error
@@ -77,7 +77,7 @@ func listen(t *testing.T, g *Group, port uint16, slot int) *place {
 }
 
 // join opens a worker's sockets and claims the slot.
-func join(t *testing.T, g *Group, port uint16, slot int) *place {
+func join(t testing.TB, g *Group, port uint16, slot int) *place {
 	t.Helper()
 	p := listen(t, g, port, slot)
 	var err error

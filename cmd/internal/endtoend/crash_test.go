@@ -40,12 +40,12 @@ func TestKilledWorker(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer sg.Close()
-	f.StartFlows()
-	time.Sleep(2500 * time.Millisecond) // flows before the crash, and time to save the templates
-
 	dead := g.workers[victim]
 	devices := dead.Metric(t, "telcol_devices")
 	others := g.workers[0].Metric(t, "telcol_devices")
+	awaitSaved(t, dead, devices) // the names that BMP told
+	f.StartFlows()
+	awaitSaved(t, dead, 2*devices) // the templates
 	dead.Signal(syscall.SIGSTOP) // what comes now stays in its socket
 	awaitStopped(t, dead.Cmd.Process.Pid)
 	stopped := udpCounters(t, sg, victim)
@@ -62,8 +62,12 @@ func TestKilledWorker(t *testing.T) {
 		if n := successor.Metric(t, "telcol_devices"); n != devices {
 			return fmt.Errorf("%v of %v devices", n, devices)
 		}
-		if f.Connected() != routers {
-			return fmt.Errorf("%d BMP sessions", f.Connected())
+		if n := successor.Metric(t, "telcol_bmp_sessions"); n != devices || f.Connected() != routers {
+			return fmt.Errorf("%v BMP sessions, %d in all", n, f.Connected())
+		}
+		// The devices send alike: this is some of each.
+		if n := successor.Metric(t, "telcol_intake_datagrams_total"); n < 20*devices {
+			return fmt.Errorf("%v datagrams", n)
 		}
 		return nil
 	})
@@ -97,6 +101,17 @@ func TestKilledWorker(t *testing.T) {
 	}
 	t.Logf("the slot's devices sent %d datagrams: %d published, %d dropped by the kernel, %d lost in the dead socket and %d in the dead process",
 		sent, published, end.Empty, queued, held-queued)
+}
+
+// awaitSaved waits until so many files of devices' state were written.
+func awaitSaved(t *testing.T, w *daemons.Worker, files float64) {
+	t.Helper()
+	daemons.Eventually(t, 30*time.Second, "state to be saved", func() error {
+		if n := w.Metric(t, "telcol_state_files_total", "result", "written"); n < files {
+			return fmt.Errorf("%v of %v files", n, files)
+		}
+		return nil
+	})
 }
 
 // awaitStopped waits until all threads of a process are stopped.
