@@ -46,7 +46,7 @@ func TestKilledWorker(t *testing.T) {
 	awaitSaved(t, dead, devices) // the names that BMP told
 	f.StartFlows()
 	awaitSaved(t, dead, 2*devices) // the templates
-	dead.Signal(syscall.SIGSTOP) // what comes now stays in its socket
+	dead.Signal(syscall.SIGSTOP)   // what comes now stays in its socket
 	awaitStopped(t, dead.Cmd.Process.Pid)
 	stopped := udpCounters(t, sg, victim)
 	time.Sleep(300 * time.Millisecond)
