@@ -20,6 +20,7 @@ var mayImport = map[string][]string{
 	"collector":          {"correlate", "ipfix", "bmp", "steering"},
 	"collector/glass":    {"collector/record", "correlate", "ipfix"},
 	"collector/intake":   nil,
+	"collector/takeover": nil,
 	"collector/sink":     {"correlate/prefetch"},
 	"collector/record":   {"correlate", "ipfix", "bmp"},
 	"correlate":          {"ipfix", "bmp"},

@@ -264,5 +264,8 @@ func appendAttrs(b []byte, a *Attrs) []byte {
 	return b
 }
 
-// maxUint32 is the largest value that most numbers of an image can have.
-const maxUint32 = math.MaxUint32
+// The largest values that numbers of an image can have; most have 32 bits.
+const (
+	maxUint32 = math.MaxUint32
+	maxUint64 = math.MaxUint64
+)

@@ -175,9 +175,14 @@ func (r *RIB) insert(src *source, k feedKey, p netip.Prefix, e entry) bool {
 	if fi == none {
 		return false
 	}
+	r.dumped(src, &e)
+	return r.insertInto(fi, src, p, e)
+}
+
+// insertInto is insert into a feed of the source.
+func (r *RIB) insertInto(fi uint32, src *source, p netip.Prefix, e entry) bool {
 	t := r.feeds[fi].table
 	e.origin = packOrigin(fi, r.in.set(e.attr).rank.nextHop)
-	r.dumped(src, &e)
 	fits := true
 	t.modify(p, func(head uint32) (uint32, uint32) {
 		i, paths := r.find(t, head, src, e.pathID, e.hasPathID())
