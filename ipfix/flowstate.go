@@ -181,3 +181,9 @@ func (c *flowCodec) addr(v *netip.Addr) {
 		}
 	}
 }
+
+// Decoded reports whether a kept flow is of this session.
+func (s *Session) Decoded(f *Flow) bool {
+	d := f.Record.domain
+	return d != nil && s.domains[d.key] == d
+}
