@@ -22,9 +22,11 @@ const (
 	keepaliveCount    = 5
 )
 
-// serveBMP accepts BMP sessions from a listener until ctx ends and every session's goroutine has ended.
-func (w *worker) serveBMP(ctx context.Context, ln *net.TCPListener) error {
-	return intake.Serve(ctx, ln, w.serveConfig(), w.session)
+// serveBMP accepts BMP sessions from a listener until ctx ends and every session's goroutine has ended. Those of resume go on first.
+func (w *worker) serveBMP(ctx context.Context, ln *net.TCPListener, resume []*net.TCPConn) error {
+	cfg := w.serveConfig()
+	cfg.Resume = resume
+	return intake.Serve(ctx, ln, cfg, w.session)
 }
 
 func (w *worker) serveConfig() intake.ServeConfig {
@@ -37,19 +39,25 @@ func (w *worker) serveConfig() intake.ServeConfig {
 // busy owner slows this session down by TCP's own flow control and nobody else.
 func (w *worker) session(ctx context.Context, conn *net.TCPConn, from netip.AddrPort) {
 	log := w.log.With("device", from.Addr().String(), "port", from.Port())
-	head, probe := w.answerConn(conn, from.Addr())
-	if probe {
-		return
+	was := w.parked.take(conn)
+	if was.id == 0 && len(was.pending) == 0 {
+		var probe bool
+		if was.pending, probe = w.answerConn(conn, from.Addr()); probe {
+			return
+		}
 	}
 	noted := w.conns.add(from.Addr(), conn)
 	defer w.conns.remove(noted)
 	if !w.mayStay(from) {
 		return
 	}
-	log.Info("bmp session opened")
-	told := w.events.session(ctx, netip.AddrPortFrom(w.aliases.canonical(from.Addr()), from.Port()))
+	if was.id == 0 {
+		was.id = w.sessions.Add(1)
+		log.Info("bmp session opened")
+	}
+	told := w.events.resume(ctx, netip.AddrPortFrom(w.aliases.canonical(from.Addr()), from.Port()), was.events)
 	cfg := correlate.FeedConfig{
-		MaxMessage: w.cfg.BMP.MaxMessage, MaxPeers: w.cfg.BMP.MaxPeers, Session: w.sessions.Add(1), Cache: w.attributes,
+		MaxMessage: w.cfg.BMP.MaxMessage, MaxPeers: w.cfg.BMP.MaxPeers, Session: was.id, Cache: w.attributes, Resume: was.feed,
 		Refused: func(err error) {
 			w.warn.warn("bmp message refused, session goes on", slog.String("source", from.String()), slog.Any("err", err))
 		},
@@ -58,7 +66,12 @@ func (w *worker) session(ctx context.Context, conn *net.TCPConn, from netip.Addr
 		cfg.Observer = told
 	}
 	stream := &bmpReader{ctx: ctx, conn: conn, idle: w.cfg.BMP.IdleTimeout}
-	err := correlate.NewFeed(from.Addr(), cfg, w.core.routes).Run(io.MultiReader(bytes.NewReader(head), stream))
+	feed := correlate.NewFeed(from.Addr(), cfg, w.core.routes)
+	err := feed.Run(io.MultiReader(bytes.NewReader(was.pending), stream))
+	if errors.Is(err, correlate.ErrPaused) {
+		w.parked.park(conn, &parkedConn{kind: connBMP, from: from, id: was.id, feed: feed.Paused(), events: told.park()})
+		return
+	}
 	switch reason := correlate.EndReasonOf(err); reason {
 	case correlate.EndMoved:
 		log.Info("bmp session closed, its device belongs to another slot now")
@@ -91,7 +104,7 @@ func (w *worker) mayStay(from netip.AddrPort) bool {
 	return false
 }
 
-// bmpReader reads a session's connection. It ends with correlate.ErrStopped when ctx ends and with correlate.ErrIdle when nothing
+// bmpReader reads a session's connection. It ends with correlate.ErrStopped or correlate.ErrPaused when ctx ends and with correlate.ErrIdle when nothing
 // comes for the idle time, if that is not zero. Whoever closes the connection under it has seen its device move: correlate.ErrMoved.
 type bmpReader struct {
 	ctx  context.Context
@@ -103,7 +116,7 @@ func (r *bmpReader) Read(p []byte) (int, error) {
 	if r.idle > 0 {
 		_ = r.conn.SetReadDeadline(time.Now().Add(r.idle))
 		if r.ctx.Err() != nil { // whose own deadline was perhaps overwritten
-			return 0, correlate.ErrStopped
+			return 0, stopError(r.ctx)
 		}
 	}
 	n, err := r.conn.Read(p)
@@ -113,9 +126,17 @@ func (r *bmpReader) Read(p []byte) (int, error) {
 	case err == nil || !errors.Is(err, os.ErrDeadlineExceeded):
 		return n, err
 	case r.ctx.Err() != nil:
-		return n, correlate.ErrStopped
+		return n, stopError(r.ctx)
 	}
 	return n, correlate.ErrIdle
+}
+
+// stopError tells a session whether it ends with the serving or is paused.
+func stopError(ctx context.Context) error {
+	if intake.Paused(ctx) {
+		return correlate.ErrPaused
+	}
+	return correlate.ErrStopped
 }
 
 // drifted logs that a device lastingly counts other routes than we hold.

@@ -28,6 +28,9 @@ type Config struct {
 	ListenBMP   string `yaml:"listen-bmp"`   // TCP, default [::]:1790; several with commas between, see BMPAddrs
 	HTTP        string `yaml:"http"`         // metrics, health and looking glass; default 127.0.0.1:(8080+slot); "off" for none
 	StateDir    string `yaml:"state-dir"`    // what outlives a restart; "" keeps nothing
+	// RunDir is where the slots' sockets for takeovers are, default StateDir, else /run/telcol for root and a folder of the user's own
+	// in the folder for temporary files for others. Without steering and StateDir there is no default.
+	RunDir string `yaml:"run-dir"`
 	// ImageInterval is how often the routes of a device are saved to StateDir when they have changed, default 5m; 0 is only at the stop.
 	ImageInterval time.Duration `yaml:"image-interval"`
 	Sink          string        `yaml:"sink"`          // kafka (default) or stdout

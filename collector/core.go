@@ -45,6 +45,7 @@ type core struct {
 	owned   *ownership
 	state   *stateDir
 	images  *images
+	gone    bool      // another process has taken over
 	saved   time.Time // when state was last looked after
 	stamp   time.Time // of the batch at hand
 	now     int64     // the same in Unix nanoseconds
@@ -188,8 +189,24 @@ func (c *core) roundOwned(now time.Time) {
 	}
 }
 
-// finish joins what the readers handed over before they ended. They have ended: nothing comes in any more.
+// finish joins what the readers handed over before they ended. They have ended: nothing comes in any more. What is known is saved, unless
+// another process has it.
 func (c *core) finish() {
+	c.drain()
+	if c.gone {
+		c.state.leave()
+		c.images.leave()
+	} else {
+		c.corr.Release()
+		c.state.finish(c.corr)
+		c.images.finish(c.corr)
+	}
+	c.last = c.takeSnapshot()
+	close(c.ended)
+}
+
+// drain takes what is in the queues.
+func (c *core) drain() {
 	for {
 		select {
 		case b := <-c.routes:
@@ -199,11 +216,6 @@ func (c *core) finish() {
 		case b := <-c.streams:
 			c.takeStream(b)
 		default:
-			c.corr.Release()
-			c.state.finish(c.corr)
-			c.images.finish(c.corr)
-			c.last = c.takeSnapshot()
-			close(c.ended)
 			return
 		}
 	}

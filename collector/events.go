@@ -75,11 +75,52 @@ func (ev *events) session(ctx context.Context, from netip.AddrPort) *sessionEven
 	if ev == nil {
 		return nil
 	}
+	id := ev.nextID(time.Now())
 	s := &sessionEvents{
-		ev: ev, ctx: ctx, key: from.Addr().AppendTo(nil),
-		enc: record.NewEventEncoder(ev.slot, from.Addr(), ev.nextID(time.Now())),
+		ev: ev, ctx: ctx, key: from.Addr().AppendTo(nil), id: id, enc: record.NewEventEncoder(ev.slot, from.Addr(), id),
 	}
 	s.open(from.Port())
+	return s
+}
+
+// parkedEvents is what the events of a BMP session are, while it is paused.
+type parkedEvents struct {
+	ID    uint64
+	Seq   uint64
+	Name  string // of the device
+	Gap   record.Gap
+	Final bool
+}
+
+// park ends the events of a session that another sessionEvents goes on with, when what was told has been flushed. It is nil for no
+// events.
+func (s *sessionEvents) park() *parkedEvents {
+	if s == nil {
+		return nil
+	}
+	s.Flush()
+	s.ev.mu.Lock()
+	delete(s.ev.behind, s)
+	s.ev.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &parkedEvents{ID: s.id, Seq: s.enc.Seq(), Name: s.enc.DeviceName(), Gap: s.gap, Final: s.final}
+}
+
+// resume goes on with the events of a session, or begins them when none were told.
+func (ev *events) resume(ctx context.Context, from netip.AddrPort, was *parkedEvents) *sessionEvents {
+	if ev == nil || was == nil {
+		return ev.session(ctx, from)
+	}
+	s := &sessionEvents{
+		ev: ev, ctx: ctx, key: from.Addr().AppendTo(nil), id: was.ID,
+		enc: record.NewEventEncoder(ev.slot, from.Addr(), was.ID), gap: was.Gap, final: was.Final,
+	}
+	s.enc.SetDeviceName(was.Name)
+	s.enc.Skip(was.Seq)
+	if s.gap.Lost > 0 {
+		ev.later(s)
+	}
 	return s
 }
 

@@ -19,6 +19,7 @@ type sessionEvents struct {
 	ev  *events
 	ctx context.Context
 	key []byte
+	id  uint64 // of the session
 
 	mu      sync.Mutex // against events.run
 	enc     *record.EventEncoder

@@ -25,12 +25,16 @@ type httpServer struct {
 }
 
 // listenHTTP binds the address now, so that a port in use stops the worker before it claims its slot.
-func listenHTTP(cfg *Config, w *worker) (*httpServer, error) {
+// Another process may have given its listener of the address.
+func listenHTTP(cfg *Config, w *worker, given *given) (*httpServer, error) {
 	addr := cfg.HTTPAddr()
 	if addr == "" {
 		return nil, nil
 	}
-	ln, err := net.Listen("tcp", addr)
+	ln, err := given.http(addr)
+	if ln == nil && err == nil {
+		ln, err = net.Listen("tcp", addr)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("http address %s cannot be used (%w): choose another with --http", addr, err)
 	}

@@ -185,7 +185,18 @@ func (m *images) finish(c *correlate.Correlator) {
 	}
 }
 
-// run writes until finish.
+// leave ends the writer without the rest of the image under way: another process has taken the directory over.
+func (m *images) leave() {
+	if m == nil {
+		return
+	}
+	if m.current != nil {
+		m.chunks <- imageChunk{kind: chunkDrop, device: m.current.Device}
+	}
+	close(m.chunks)
+}
+
+// run writes until finish or leave.
 func (m *images) run() {
 	var under imageFile
 	for chunk := range m.chunks {

@@ -60,7 +60,7 @@ func TestManagerIsTold(t *testing.T) {
 	cfg.ListenIPFIX, cfg.ListenBMP, cfg.Join.NewWait = freeUDP(t), freeTCP(t), 0
 	manager, log := new(heard), new(safeBuffer)
 	w := newWorker(cfg, Env{Stdout: new(safeBuffer), Log: slog.New(slog.NewTextHandler(log, nil)), Notify: manager.tell})
-	if err := w.start(); err != nil {
+	if err := w.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	gated := &gatedSink{Sink: w.sink}

@@ -28,6 +28,9 @@ type sockets struct {
 	bmp   []*net.TCPListener // of listen-bmp, in its order
 	flows []*net.TCPListener // the same for IPFIX over TCP
 
+	given   *given // by another process; nil: nothing
+	replace bool   // the slot may be taken, see steering.Group.Replace
+
 	held     *steering.Claim
 	claimed  atomic.Bool
 	released sync.Once
@@ -42,39 +45,41 @@ type udpSocket struct {
 // lockPatience is how long to wait for other workers that start at the same time.
 const lockPatience = 30 * time.Second
 
-// openSockets opens all listeners. With steering on they receive nothing before claim.
-func openSockets(cfg *Config, log *slog.Logger) (_ *sockets, err error) {
+// openSockets opens the steering group, if there is to be one. open opens the listeners.
+func openSockets(cfg *Config, log *slog.Logger) (*sockets, error) {
 	s := &sockets{cfg: cfg, log: log}
-	defer func() {
-		if err != nil {
-			s.close()
-		}
-	}()
+	if !cfg.Steering {
+		return s, nil
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
 	defer cancel()
-	if cfg.Steering {
-		if s.group, err = openGroup(ctx, cfg, log); err != nil {
-			return nil, err
-		}
-	}
-	if err := s.openUDP(ctx); err != nil {
-		return nil, err
-	}
-	addrs, err := cfg.BMPAddrs()
-	if err != nil {
-		return nil, err
-	}
-	for _, a := range addrs {
-		ln, err := s.listenTCP(ctx, a)
-		if err != nil {
-			return nil, advise(err, "listen-bmp")
-		}
-		s.bmp = append(s.bmp, ln)
-	}
-	if err := s.openFlows(ctx); err != nil {
+	var err error
+	if s.group, err = openGroup(ctx, cfg, log); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// open opens all listeners but those that another process gave. With steering on new ones receive nothing before claim.
+func (s *sockets) open(given *given) error {
+	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
+	defer cancel()
+	s.given = given
+	if err := s.openUDP(ctx); err != nil {
+		return err
+	}
+	addrs, err := s.cfg.BMPAddrs()
+	if err != nil {
+		return err
+	}
+	for _, a := range addrs {
+		ln, err := s.listenTCP(ctx, listenBMP, a)
+		if err != nil {
+			return advise(err, "listen-bmp")
+		}
+		s.bmp = append(s.bmp, ln)
+	}
+	return s.openFlows(ctx)
 }
 
 // openFlows opens the listeners for IPFIX over TCP, at the ports that the datagrams have.
@@ -88,7 +93,7 @@ func (s *sockets) openFlows(ctx context.Context) error {
 	}
 	for i, a := range addrs {
 		port := s.udp[i].LocalAddr().(*net.UDPAddr).AddrPort().Port() // as the kernel chose it, where it was to
-		ln, err := s.listenTCP(ctx, netip.AddrPortFrom(a.Addr(), port))
+		ln, err := s.listenTCP(ctx, listenFlows, netip.AddrPortFrom(a.Addr(), port))
 		if err != nil {
 			return fmt.Errorf("%w; or do without IPFIX over TCP (--ipfix-tcp off)", advise(err, "listen-ipfix"))
 		}
@@ -120,17 +125,23 @@ func (s *sockets) openUDP(ctx context.Context) error {
 }
 
 func (s *sockets) listenUDP(ctx context.Context, addr netip.AddrPort) (*net.UDPConn, error) {
+	if conn, err := s.given.udp(addr); conn != nil || err != nil {
+		return conn, err
+	}
 	if s.group == nil {
 		return intake.ListenUDP(ctx, addr)
 	}
-	return s.group.ListenUDP(ctx, addr, s.cfg.Slot, steering.ListenOptions{ReadBuffer: s.cfg.Intake.ReceiveBuffer})
+	return s.group.ListenUDP(ctx, addr, s.cfg.Slot, steering.ListenOptions{ReadBuffer: s.cfg.Intake.ReceiveBuffer, Replace: s.replace})
 }
 
-func (s *sockets) listenTCP(ctx context.Context, addr netip.AddrPort) (*net.TCPListener, error) {
+func (s *sockets) listenTCP(ctx context.Context, kind listenerKind, addr netip.AddrPort) (*net.TCPListener, error) {
+	if ln, err := s.given.tcp(kind, addr); ln != nil || err != nil {
+		return ln, err
+	}
 	if s.group == nil {
 		return intake.ListenTCP(ctx, addr)
 	}
-	return s.group.ListenTCP(ctx, addr, s.cfg.Slot, steering.ListenOptions{})
+	return s.group.ListenTCP(ctx, addr, s.cfg.Slot, steering.ListenOptions{Replace: s.replace})
 }
 
 // all returns every socket, to claim the slot for.
@@ -203,7 +214,7 @@ func checkSlots(g *steering.Group, cfg *Config, log *slog.Logger) error {
 func advise(err error, flag string) error {
 	switch {
 	case errors.Is(err, steering.ErrSlotTaken):
-		return fmt.Errorf("%w: stop that worker first or choose another --slot", err)
+		return fmt.Errorf("%w: stop that worker first, or choose another --slot, or --takeover replaces it", err)
 	case errors.Is(err, steering.ErrPortInUse), errors.Is(err, intake.ErrInUse):
 		return fmt.Errorf("%w: stop what uses it or choose another address with --%s", err, flag)
 	case errors.Is(err, steering.ErrNoListener):
@@ -219,13 +230,24 @@ func (s *sockets) claim() error {
 	if s.group != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
 		defer cancel()
+		claim := s.group.Claim
+		if s.replace {
+			claim = s.group.Replace
+		}
 		var err error
-		if s.held, err = s.group.Claim(ctx, s.cfg.Slot, s.all()...); err != nil {
+		if s.held, err = claim(ctx, s.cfg.Slot, s.all()...); err != nil {
 			return advise(err, "slot")
 		}
 	}
 	s.claimed.Store(true)
 	return nil
+}
+
+// reopen drops what was opened, for sockets that take the slot from others.
+func (s *sockets) reopen() {
+	s.closeListeners()
+	s.udp, s.bmp, s.flows = nil, nil, nil
+	s.replace = true
 }
 
 // receiving reports whether the slot is claimed and not yet given up.
@@ -255,6 +277,14 @@ func (s *sockets) slots() int {
 }
 
 func (s *sockets) close() {
+	s.given.close()
+	s.closeListeners()
+	if s.group != nil {
+		s.group.Close()
+	}
+}
+
+func (s *sockets) closeListeners() {
 	for _, u := range s.udp {
 		u.Close()
 	}
@@ -263,8 +293,5 @@ func (s *sockets) close() {
 	}
 	for _, ln := range s.flows {
 		ln.Close()
-	}
-	if s.group != nil {
-		s.group.Close()
 	}
 }

@@ -146,7 +146,14 @@ func (s *stateDir) finish(c *correlate.Correlator) {
 	close(s.writes)
 }
 
-// run writes until finish.
+// leave ends the writer without saving more: another process has taken the directory over.
+func (s *stateDir) leave() {
+	if s != nil {
+		close(s.writes)
+	}
+}
+
+// run writes until finish or leave.
 func (s *stateDir) run() {
 	for w := range s.writes {
 		if err := s.write(w); err != nil {

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -26,8 +27,9 @@ type streams struct {
 	out   chan<- *streamBatch
 
 	// Set before serve by a worker of a steering group.
-	first func(conn net.Conn, from netip.Addr) (head []byte, probe bool) // answers a self-test, else gives what it read
-	conns *connections
+	first  func(conn net.Conn, from netip.Addr) (head []byte, probe bool) // answers a self-test, else gives what it read
+	conns  *connections
+	parked *parked // between two periods of serving
 
 	ids   atomic.Uint64
 	stats intake.ServeStats
@@ -64,12 +66,12 @@ const (
 )
 
 func newStreams(cfg *IPFIXConfig, owned *ownership, warn *sampled, log *slog.Logger, out chan<- *streamBatch) *streams {
-	return &streams{cfg: cfg, owned: owned, warn: warn, log: log, out: out, conns: new(connections), devices: make(map[netip.Addr]int)}
+	return &streams{cfg: cfg, owned: owned, warn: warn, log: log, out: out, conns: new(connections), parked: new(parked), devices: make(map[netip.Addr]int)}
 }
 
-// serve accepts connections until ctx ends and every one's goroutine has ended.
-func (s *streams) serve(ctx context.Context, ln *net.TCPListener) error {
-	return intake.Serve(ctx, ln, intake.ServeConfig{MaxConns: s.cfg.TCPMaxSessions, Stats: &s.stats}, s.session)
+// serve accepts connections until ctx ends and every one's goroutine has ended. Those of resume go on first.
+func (s *streams) serve(ctx context.Context, ln *net.TCPListener, resume []*net.TCPConn) error {
+	return intake.Serve(ctx, ln, intake.ServeConfig{MaxConns: s.cfg.TCPMaxSessions, Stats: &s.stats, Resume: resume}, s.session)
 }
 
 // enter counts a connection of a device, unless it has too many.
@@ -94,8 +96,9 @@ func (s *streams) leave(device netip.Addr) {
 // session reads one connection to its end.
 func (s *streams) session(ctx context.Context, conn *net.TCPConn, from netip.AddrPort) {
 	device := from.Addr()
-	var head []byte
-	if s.first != nil {
+	was := s.parked.take(conn)
+	head := was.pending
+	if s.first != nil && was.id == 0 && len(head) == 0 {
 		var probe bool
 		if head, probe = s.first(conn, device); probe {
 			return
@@ -119,10 +122,17 @@ func (s *streams) session(ctx context.Context, conn *net.TCPConn, from netip.Add
 	}
 	defer s.leave(device)
 	log := s.log.With("device", device.String(), "port", from.Port())
-	log.Info("ipfix connection opened")
+	if was.id == 0 {
+		was.id = s.ids.Add(1)
+		log.Info("ipfix connection opened")
+	}
 	c := newStreamConn(ctx, conn, s.cfg.TCPIdleTimeout)
 	c.head = head
-	err := s.forward(c, device, s.ids.Add(1))
+	err := s.forward(c, device, was.id)
+	if errors.Is(err, intake.ErrPause) {
+		s.parked.park(conn, &parkedConn{kind: connIPFIX, from: from, id: was.id, pending: bytes.Clone(c.reader.Pending())})
+		return
+	}
 	switch s.ended(c, err); {
 	case s.conns.remove(noted):
 		log.Info("ipfix connection closed, its device belongs to another slot now")
@@ -166,7 +176,7 @@ func (s *streams) forward(c *streamConn, device netip.Addr, id uint64) error {
 		}
 		msg, err := c.reader.Next()
 		if err != nil {
-			b.last = true
+			b.last = !errors.Is(err, intake.ErrPause)
 			s.out <- b
 			return err
 		}
@@ -232,6 +242,9 @@ func (c *streamConn) Read(p []byte) (int, error) {
 		if err == nil || c.ctx.Err() == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err
 		}
+	}
+	if intake.Paused(c.ctx) {
+		return 0, intake.ErrPause
 	}
 	return c.drain(p)
 }

@@ -24,6 +24,10 @@ type Env struct {
 	// Notify, if there is a manager of processes, tells it how the worker is, in the words of sd_notify: READY=1, WATCHDOG=1 every
 	// second while the owner of the devices answers, STOPPING=1. Any goroutine may call it.
 	Notify func(state string)
+
+	// Takeover has the worker take the slot over from the one that holds it: sockets, connections and all that it knows. Where nobody holds
+	// the slot it makes no difference.
+	Takeover bool
 }
 
 // Run runs one worker until ctx ends, then stops taking, delivers what was taken and returns. An error says in one
@@ -33,7 +37,7 @@ func Run(ctx context.Context, cfg Config, env Env) error {
 		return err
 	}
 	w := newWorker(cfg, env)
-	if err := w.start(); err != nil {
+	if err := w.start(ctx); err != nil {
 		w.abandon()
 		return err
 	}
@@ -65,6 +69,7 @@ type worker struct {
 	probes          atomic.Uint64 // connections of a self-test
 	conns           connections
 	aliases         *aliases
+	parked          parked // connections between two periods of serving
 	bmpStats        intake.ServeStats
 }
 
@@ -74,10 +79,15 @@ func newWorker(cfg Config, env Env) *worker {
 }
 
 // start opens everything and claims the slot as its last step, so that a worker that cannot run leaves no trace.
-func (w *worker) start() error {
+func (w *worker) start(ctx context.Context) error {
 	var err error
 	if w.sockets, err = openSockets(&w.cfg, w.log); err != nil {
 		return err
+	}
+	if !w.env.Takeover {
+		if err := w.sockets.open(nil); err != nil {
+			return err
+		}
 	}
 	if w.sink, err = newSink(&w.cfg, w.env, w.log); err != nil {
 		return err
@@ -95,17 +105,20 @@ func (w *worker) start() error {
 	if w.aliases, err = newAliases(w); err != nil {
 		return err
 	}
-	w.streams.conns = &w.conns
+	w.streams.conns, w.streams.parked = &w.conns, &w.parked
 	if w.sockets.group != nil {
 		w.streams.first = w.answerConn
 		w.follow = newFollower(w)
 		w.core.probe, w.core.sighted = w.answerDatagram, w.follow.sighted
 	}
-	if w.http, err = listenHTTP(&w.cfg, w); err != nil {
-		return err
-	}
 	if err := w.aliases.start(w.core.corr); err != nil {
 		return advise(err, "steering")
+	}
+	if w.env.Takeover {
+		return w.startByTakeover(ctx)
+	}
+	if w.http, err = listenHTTP(&w.cfg, w, nil); err != nil {
+		return err
 	}
 	w.core.load(time.Now())
 	return w.sockets.claim()
@@ -124,37 +137,26 @@ func (w *worker) abandon() {
 	}
 }
 
-// run serves until ctx ends. The stop goes with the stream: no new sessions and datagrams, then the owner joins what was read, then the
-// sink delivers.
+// run serves until ctx ends or another process takes over. The stop goes with the stream: no new sessions and datagrams, then the owner
+// joins what was read, then the sink delivers.
 func (w *worker) run(ctx context.Context) error {
 	w.log.Info("worker runs", "ipfix", addrsText(w.sockets.udp), "bmp", addrsText(w.sockets.bmp),
 		"steering", w.cfg.Steering, "slots", w.sockets.slots(), "http", w.http.addr(), "sink", w.cfg.Sink)
-	taking, stopTaking := context.WithCancel(ctx)
-	defer stopTaking()
 	joining, stopJoining := context.WithCancel(context.Background())
 	defer stopJoining()
 
-	var readers, owner sync.WaitGroup
-	fail := make(chan error, len(w.sockets.udp)+len(w.sockets.bmp)+len(w.sockets.flows)+1)
+	var owner sync.WaitGroup
 	owner.Go(func() { w.core.run(joining) })
 	if w.state != nil {
 		owner.Go(w.state.run)
 		owner.Go(w.core.images.run)
 	}
+	lost := make(chan error, 1) // what ends the worker beside its readers
 	if w.follow != nil {
-		w.follow.fail = fail
+		w.follow.fail = lost
 	}
 	owner.Go(func() { w.follow.run(joining) })
 	owner.Go(func() { w.aliases.learn(joining) })
-	for _, u := range w.sockets.udp {
-		readers.Go(func() { fail <- w.readDatagrams(taking, u) })
-	}
-	for _, ln := range w.sockets.bmp {
-		readers.Go(func() { fail <- w.serveBMP(taking, ln) })
-	}
-	for _, ln := range w.sockets.flows {
-		readers.Go(func() { fail <- w.streams.serve(taking, ln) })
-	}
 	telling, stopTelling := context.WithCancel(context.Background())
 	defer stopTelling()
 	if w.events != nil {
@@ -162,17 +164,10 @@ func (w *worker) run(ctx context.Context) error {
 	}
 	w.http.serve()
 	owner.Go(func() { w.vouch(joining) })
+	offers := w.offer(joining)
 	w.notify(notifyReady)
 
-	var err error
-	select {
-	case <-ctx.Done():
-		w.notify(notifyStopping)
-		w.log.Info("worker stops, delivers what it took")
-	case err = <-fail:
-		stopTaking()
-	}
-	readers.Wait()
+	taker, err := w.serve(ctx, offers, lost)
 	stopJoining()
 	stopTelling()
 	owner.Wait()
@@ -181,8 +176,77 @@ func (w *worker) run(ctx context.Context) error {
 	}
 	w.http.close()
 	w.sink.Close()
+	taker.end()
+	offers.close()
 	w.sockets.close()
 	return err
+}
+
+// serve reads from the sockets until ctx ends, a reader fails, or another process has taken over, which it returns. A process that wants to
+// and does not manage costs a pause.
+func (w *worker) serve(ctx context.Context, offers *offers, lost <-chan error) (*taker, error) {
+	for {
+		reading, pause := context.WithCancelCause(ctx)
+		readers, failed := w.read(reading)
+		var taker *taker
+		var err error
+		select {
+		case <-ctx.Done():
+			w.notify(notifyStopping)
+			w.log.Info("worker stops, delivers what it took")
+		case taker = <-offers.takers:
+			pause(intake.ErrPause)
+		case err = <-failed:
+			pause(nil)
+		case err = <-lost:
+			pause(nil)
+		}
+		readers.Wait()
+		pause(nil)
+		for err == nil && len(failed) > 0 {
+			err = <-failed
+		}
+		switch {
+		case taker == nil:
+			return nil, err
+		case err == nil && taker.give(ctx, w):
+			return taker, nil
+		}
+		taker.end()
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// read starts the readers of all sockets, and goes on with the connections that are parked. They end with ctx, or with an error in failed.
+func (w *worker) read(ctx context.Context) (readers *sync.WaitGroup, failed chan error) {
+	readers = new(sync.WaitGroup)
+	failed = make(chan error, len(w.sockets.udp)+len(w.sockets.bmp)+len(w.sockets.flows))
+	start := func(f func() error) {
+		readers.Go(func() {
+			if err := f(); err != nil {
+				failed <- err
+			}
+		})
+	}
+	for _, u := range w.sockets.udp {
+		start(func() error { return w.readDatagrams(ctx, u) })
+	}
+	resume := w.parked.unpark(connBMP)
+	for _, ln := range w.sockets.bmp {
+		conns := resume
+		resume = nil
+		start(func() error { return w.serveBMP(ctx, ln, conns) })
+	}
+	resume = w.parked.unpark(connIPFIX)
+	for _, ln := range w.sockets.flows {
+		conns := resume
+		resume = nil
+		start(func() error { return w.streams.serve(ctx, ln, conns) })
+	}
+	w.parked.drop() // of a protocol that is off now
+	return readers, failed
 }
 
 // deliver flushes the sink. What is left at the deadline is counted as lost by the sink and told here.
@@ -205,10 +269,15 @@ func (w *worker) deliver() error {
 	return nil
 }
 
-// readDatagrams moves batches from a socket to the owner until ctx ends. Then it gives up the slot, so that the kernel sends
+// readDatagrams moves batches from a socket to the owner until ctx ends. Then, unless that is a pause, it gives up the slot, so that the kernel sends
 // nothing more, and hands over what the receive buffer still holds.
 func (w *worker) readDatagrams(ctx context.Context, u *udpSocket) error {
+	u.SetReadDeadline(time.Time{}) // of an earlier pause
 	stop := context.AfterFunc(ctx, func() {
+		if intake.Paused(ctx) {
+			u.SetReadDeadline(time.Unix(1, 0))
+			return
+		}
 		w.sockets.release()
 		u.SetReadDeadline(time.Now().Add(drainIdle))
 	})
@@ -222,6 +291,8 @@ func (w *worker) readDatagrams(ctx context.Context, u *udpSocket) error {
 			w.core.free <- b
 		}
 		switch {
+		case intake.Paused(ctx): // the rest of the receive buffer is for whoever goes on
+			return nil
 		case err == nil:
 		case ctx.Err() != nil:
 			return nil

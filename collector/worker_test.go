@@ -227,7 +227,7 @@ func TestInputIsOutputAndLossesAtTheStop(t *testing.T) {
 	cfg.ListenIPFIX, cfg.ListenBMP = freeUDP(t), freeTCP(t)
 	out := new(safeBuffer)
 	w := newWorker(cfg, Env{Stdout: out, Log: slog.New(slog.DiscardHandler)})
-	if err := w.start(); err != nil {
+	if err := w.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	defer w.abandon()
@@ -466,7 +466,7 @@ func startOwner(t *testing.T, change func(*Config)) *worker {
 		change(&cfg)
 	}
 	w := newWorker(cfg, Env{Stdout: io.Discard, Log: slog.New(slog.DiscardHandler)})
-	if err := w.start(); err != nil {
+	if err := w.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.abandon)

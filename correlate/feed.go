@@ -1,7 +1,9 @@
 package correlate
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -24,7 +26,21 @@ type FeedConfig struct {
 	Now        func() int64    // Unix nanoseconds, arrival time of messages that carry none; default the clock
 	Refused    func(err error) // called for each message that could not be decoded; may be nil
 	Observer   Observer        // told of every message; may be nil
+	Resume     *Paused         // what Feed.Paused told of the session before, nil for a new one
 }
+
+// ErrPaused is what a session's stream returns to make Run end although the session does not: another Feed, perhaps in another process,
+// goes on with what Paused tells.
+var ErrPaused = errors.New("session is paused")
+
+// Paused is a session between two Feeds.
+type Paused struct {
+	State   []byte // of its decoder, see bmp.Session.AppendState
+	Pending []byte // octets that were read and belong in front of the stream
+}
+
+// Check reports whether the state can be taken up.
+func (p *Paused) Check() error { return bmp.NewSession(bmp.Config{}).RestoreState(p.State) }
 
 // Observer is told what a session says, in its order and in its goroutine.
 type Observer interface {
@@ -46,6 +62,7 @@ type Feed struct {
 	free    chan *Batch
 	batch   *Batch
 	counted bmp.Counters // what the owner has been told of the session's
+	reader  *bmp.Reader
 }
 
 // batchesPerFeed is how many batches a session may have under way; then it waits for the owner, and by TCP's flow control the device for us.
@@ -67,12 +84,36 @@ func NewFeed(device netip.Addr, cfg FeedConfig, out chan<- *Batch) *Feed {
 }
 
 // Run reads messages until the stream ends and returns why: io.EOF when the device closed it between two messages or said Termination,
-// or what EndReasonOf tells apart. The last batch tells the owner that the session is down.
+// or what EndReasonOf tells apart. The last batch tells the owner that the session is down, unless it is paused.
 func (f *Feed) Run(r io.Reader) error {
 	f.batch = <-f.free
-	f.batch.ops = append(f.batch.ops, op{kind: opSessionUp})
-	f.batch.counted.Sessions++
-	err := f.read(bmp.NewReader(r, f.cfg.MaxMessage, nil))
+	if f.cfg.Resume == nil {
+		f.batch.ops = append(f.batch.ops, op{kind: opSessionUp})
+		f.batch.counted.Sessions++
+		f.reader = bmp.NewReader(r, f.cfg.MaxMessage, nil)
+	} else {
+		if err := f.session.RestoreState(f.cfg.Resume.State); err != nil {
+			return f.end(err)
+		}
+		f.reader = bmp.NewReader(r, f.cfg.MaxMessage, f.cfg.Resume.Pending)
+	}
+	err := f.read(f.reader)
+	if errors.Is(err, ErrPaused) {
+		if !f.batch.empty() {
+			f.send()
+		}
+		return err
+	}
+	return f.end(err)
+}
+
+// Paused tells what the next Feed of the session needs, after Run has returned ErrPaused.
+func (f *Feed) Paused() *Paused {
+	return &Paused{State: f.session.AppendState(nil), Pending: bytes.Clone(f.reader.Pending())}
+}
+
+// end tells the owner that the session is down.
+func (f *Feed) end(err error) error {
 	f.batch.ops = append(f.batch.ops, op{kind: opSessionDown})
 	f.batch.counted.Ended[EndReasonOf(err)]++
 	f.send()

@@ -63,6 +63,7 @@ const (
 	liveHasImage
 	liveSaved  // the state directory has it as it is
 	liveImaged // the same of the routes
+	liveRoutes // there are some, or peers
 )
 
 func liveFlags(flags ...bool) (b byte) {
@@ -77,9 +78,10 @@ func liveFlags(flags ...bool) (b byte) {
 // AppendState appends all of the device but its routes, for Correlator.RestoreDevice.
 func (l Live) AppendState(b []byte) []byte {
 	d := l.d
-	b = append(b, liveFlags(d.speaks, d.awaited, d.ribGaveUp, d.hasImage, d.savedChanges == d.changes(), d.imaged == d.rib.Changes()))
+	b = append(b, liveFlags(d.speaks, d.awaited, d.ribGaveUp, d.hasImage, d.savedChanges == d.changes(), d.imaged == d.rib.Changes(), l.HasRoutes()))
 	b = appendOctets(b, d.name)
-	for _, t := range [...]int64{d.awaitedUntil, d.seen, d.imageAt} {
+	b = append(appendOctets(b, d.bgpID.AsSlice()), liveFlags(d.clock.off))
+	for _, t := range [...]int64{d.awaitedUntil, d.seen, d.imageAt, d.clock.offset} {
 		b = binary.AppendVarint(b, t)
 	}
 	b = binary.AppendUvarint(b, uint64(len(d.sessions)))
@@ -90,15 +92,38 @@ func (l Live) AppendState(b []byte) []byte {
 	for v := range d.hold.gaveUp {
 		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(v.domain)), uint64(v.id))
 	}
+	b = d.appendWatch(b)
 	b = d.session.AppendState(d.options.AppendState(b), ipfix.ScopeLive)
 	b = binary.AppendUvarint(b, uint64(len(d.streams)))
 	order := map[*ipfix.Session]uint64{d.session: 0}
 	for s, st := range d.streams {
 		order[st.session] = uint64(len(order))
-		b = binary.AppendUvarint(binary.AppendUvarint(b, s.Conn), uint64(s.Port))
+		b = binary.AppendUvarint(binary.AppendUvarint(appendOctets(b, s.Addr.AsSlice()), s.Conn), uint64(s.Port))
 		b = st.session.AppendState(binary.AppendVarint(b, st.seen), ipfix.ScopeLive)
 	}
 	return d.appendHeld(b, order)
+}
+
+// appendWatch appends what is compared and counted of the present BMP sessions.
+func (d *Device) appendWatch(b []byte) []byte {
+	refused := d.Refused()
+	b = append(b, liveFlags(d.quota.noted))
+	for _, n := range [...]uint64{refused.Routes, refused.Attrs, refused.Sources, uint64(len(d.drift))} {
+		b = binary.AppendUvarint(b, n)
+	}
+	for k, list := range d.drift {
+		b = binary.BigEndian.AppendUint64(append(b, byte(k.Class)), uint64(k.Distinguisher))
+		b = binary.AppendUvarint(appendOctets(b, k.Addr.AsSlice()), uint64(len(list)))
+		for i := range list {
+			f := &list[i]
+			b = append(binary.BigEndian.AppendUint16(append(b, byte(f.View)), f.Family.AFI), f.Family.SAFI, liveFlags(f.Lasting))
+			for _, n := range [...]uint64{uint64(f.Ours), f.Theirs, uint64(f.Reports)} {
+				b = binary.AppendUvarint(b, n)
+			}
+			b = binary.AppendVarint(binary.AppendVarint(b, f.Time), f.Since)
+		}
+	}
+	return b
 }
 
 // appendHeld appends the flows that wait, in order, each with the number of its session: 0 for datagrams and for those whose connection
@@ -126,20 +151,23 @@ func appendOctets[T string | []byte](b []byte, s T) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// RestoreDevice takes up a device that is not known yet. An error wraps ErrState; nothing is known of the device then.
-func (c *Correlator) RestoreDevice(device netip.Addr, state []byte, now int64) error {
+// RestoreDevice takes up a device that is not known yet, and reports whether its routes are told apart. An error wraps ErrState; nothing is
+// known of the device then.
+func (c *Correlator) RestoreDevice(device netip.Addr, state []byte, now int64) (routes bool, err error) {
 	switch {
 	case c.devices[device] != nil:
-		return fmt.Errorf("%w: %s is known already", ErrState, device)
+		return false, fmt.Errorf("%w: %s is known already", ErrState, device)
 	case len(c.devices) >= c.cfg.MaxDevices:
-		return fmt.Errorf("%w: %w", ErrState, ErrDeviceQuota)
+		return false, fmt.Errorf("%w: %w", ErrState, ErrDeviceQuota)
 	}
 	d := c.newDevice(device, now)
 	r := liveReader{b: state}
 	flags := r.octet()
 	d.speaks, d.awaited, d.ribGaveUp, d.hasImage = flags&liveSpeaks != 0, flags&liveAwaited != 0, flags&liveGaveUp != 0, flags&liveHasImage != 0
 	d.name = string(r.octets())
-	d.awaitedUntil, d.seen, d.imageAt = r.int(), r.int(), r.int()
+	d.bgpID, _ = netip.AddrFromSlice(r.octets())
+	d.clock.off = r.octet()&1 != 0
+	d.awaitedUntil, d.seen, d.imageAt, d.clock.offset = r.int(), r.int(), r.int(), r.int()
 	for range r.count() {
 		d.sessions[r.uint(math.MaxUint64)] = struct{}{}
 	}
@@ -149,11 +177,12 @@ func (c *Correlator) RestoreDevice(device netip.Addr, state []byte, now int64) e
 			d.hold.gaveUp[vrfID{uint32(r.uint(math.MaxUint32)), uint32(r.uint(math.MaxUint32))}] = struct{}{}
 		}
 	}
+	r.watch(d)
 	order := c.restoreSessions(d, &r)
 	c.restoreHeld(d, &r, order)
 	if r.bad || len(r.b) > 0 {
 		c.heldBytes -= d.hold.bytes
-		return errors.Join(fmt.Errorf("%w: live device %s", ErrState, device), r.err)
+		return false, errors.Join(fmt.Errorf("%w: live device %s", ErrState, device), r.err)
 	}
 	if flags&liveSaved == 0 {
 		d.ownChanges++ // so that it is saved
@@ -169,7 +198,7 @@ func (c *Correlator) RestoreDevice(device netip.Addr, state []byte, now int64) e
 	if len(d.hold.flows) > 0 {
 		c.waiting = append(c.waiting, d)
 	}
-	return nil
+	return flags&liveRoutes != 0, nil
 }
 
 // restoreSessions takes up the tables and the decoders and returns these in their order.
@@ -178,7 +207,9 @@ func (c *Correlator) restoreSessions(d *Device, r *liveReader) []*ipfix.Session 
 	r.restore(d.session.RestoreState)
 	order := []*ipfix.Session{d.session}
 	for range r.count() {
-		s := Stream{Conn: r.uint(math.MaxUint64), Port: uint16(r.uint(math.MaxUint16))}
+		var s Stream
+		s.Addr, _ = netip.AddrFromSlice(r.octets())
+		s.Conn, s.Port = r.uint(math.MaxUint64), uint16(r.uint(math.MaxUint16))
 		seen := r.int()
 		if r.bad || s == (Stream{}) {
 			r.bad = true
@@ -281,6 +312,39 @@ func (r *liveReader) count() int { return int(r.uint(uint64(len(r.b)))) }
 
 func (r *liveReader) octets() []byte {
 	n := r.count()
+	v := r.b[:n]
+	r.b = r.b[n:]
+	return v
+}
+
+// watch reads what appendWatch wrote. Counts of what was refused go on from there.
+func (r *liveReader) watch(d *Device) {
+	d.quota.noted = r.octet()&1 != 0
+	before := &d.quota.before
+	before.RefusedRoutes, before.RefusedAttrs, before.RefusedSources = -r.uint(math.MaxUint64), -r.uint(math.MaxUint64), -r.uint(math.MaxUint64)
+	for range r.count() {
+		var k rib.PeerKey
+		k.Class, k.Distinguisher = rib.PeerClass(r.octet()), rib.RD(binary.BigEndian.Uint64(r.fixed(8)))
+		k.Addr, _ = netip.AddrFromSlice(r.octets())
+		var list []Drift
+		for range r.count() {
+			f := Drift{View: rib.View(r.octet())}
+			f.Family.AFI, f.Family.SAFI = binary.BigEndian.Uint16(r.fixed(2)), r.octet()
+			f.Lasting = r.octet()&1 != 0
+			f.Ours, f.Theirs, f.Reports = int(r.uint(math.MaxInt64)), r.uint(math.MaxUint64), int(r.uint(math.MaxInt32))
+			f.Time, f.Since = r.int(), r.int()
+			list = append(list, f)
+		}
+		d.drift[k] = list
+	}
+}
+
+// fixed reads so many octets, which are zeros after a failure.
+func (r *liveReader) fixed(n int) []byte {
+	if len(r.b) < n {
+		r.fail(nil)
+		return make([]byte, n)
+	}
 	v := r.b[:n]
 	r.b = r.b[n:]
 	return v

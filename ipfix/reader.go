@@ -49,6 +49,9 @@ func (r *Reader) Buffered() bool {
 // Partial reports whether a message has begun to come that is not whole.
 func (r *Reader) Partial() bool { return r.end > r.start && !r.Buffered() }
 
+// Pending returns the octets that were read from the stream and not returned by Next. They are valid until the next call.
+func (r *Reader) Pending() []byte { return r.buf[r.start:r.end:r.end] }
+
 // cut takes a whole message from the buffer, nil if there is none.
 func (r *Reader) cut() ([]byte, error) {
 	if r.err != nil {

@@ -34,12 +34,26 @@ type seat struct {
 // socket holds, on whichever listener, is reported as [SlotTakenError]; claiming
 // again what one holds already succeeds.
 func (g *Group) Claim(ctx context.Context, slot int, socks ...syscall.Conn) (*Claim, error) {
+	return g.claim(ctx, slot, false, socks)
+}
+
+// Replace is Claim of a slot that others may hold, whose sockets receive nothing from then on: what comes goes to these, and what those
+// have queued is theirs to read. On listeners that no socket here is for, the others stay.
+func (g *Group) Replace(ctx context.Context, slot int, socks ...syscall.Conn) (*Claim, error) {
+	return g.claim(ctx, slot, true, socks)
+}
+
+func (g *Group) claim(ctx context.Context, slot int, replace bool, socks []syscall.Conn) (*Claim, error) {
 	lock, err := g.enter(ctx, slot)
 	if err != nil {
 		return nil, err
 	}
 	defer lock.unlock()
 	c := &Claim{group: g, slot: slot}
+	how := ebpf.UpdateNoExist
+	if replace {
+		how = ebpf.UpdateAny
+	}
 	for _, sock := range socks {
 		s, err := g.seat(sock)
 		if err != nil {
@@ -47,15 +61,17 @@ func (g *Group) Claim(ctx context.Context, slot int, socks ...syscall.Conn) (*Cl
 		}
 		c.held = append(c.held, s)
 	}
-	if err := c.checkOthers(); err != nil {
-		return nil, err
+	if !replace {
+		if err := c.checkOthers(); err != nil {
+			return nil, err
+		}
 	}
 	// It may have been replaced since the sockets were opened.
 	if _, err := c.refresh(); err != nil {
 		return nil, err
 	}
 	for i, s := range c.held {
-		if err := c.sit(s); err != nil {
+		if err := c.sit(s, how); err != nil {
 			for _, s := range c.held[:i] {
 				s.leave(slot)
 			}
@@ -210,11 +226,11 @@ func (g *Group) taken(e *endpoint, slot int, cookie uint64) error {
 	return &SlotTakenError{Group: g.pins.name, Slot: slot, Listener: e.Listener, Owner: ownerOf(e.Listener, cookie)}
 }
 
-// sit puts the socket in the slot. The map itself refuses a second owner, so even
-// a process that ignores the lock cannot take the slot away.
-func (c *Claim) sit(s seat) error {
+// sit puts the socket in the slot. Unless it is to replace, the map itself refuses
+// a second owner, so even a process that ignores the lock cannot take the slot away.
+func (c *Claim) sit(s seat, how ebpf.MapUpdateFlags) error {
 	err := onSocket(s.sock, func(fd int) error {
-		return s.slots.Update(uint32(c.slot), uint64(fd), ebpf.UpdateNoExist)
+		return s.slots.Update(uint32(c.slot), uint64(fd), how)
 	})
 	if err == nil {
 		return nil

@@ -21,6 +21,8 @@ type ListenOptions struct {
 	// default [DefaultReadBuffer]. Without CAP_NET_ADMIN the kernel silently cuts
 	// it to net.core.rmem_max. It means nothing to TCP, whose buffers grow.
 	ReadBuffer int
+	// Replace opens the socket although the slot is taken, for [Group.Replace].
+	Replace bool
 }
 
 // ListenUDP opens a socket of the group for a worker that will claim slot. Until
@@ -38,7 +40,7 @@ func (g *Group) ListenUDP(ctx context.Context, addr netip.AddrPort, slot int, o 
 	var conn *net.UDPConn
 	addr = unmap(addr)
 	l := Listener{UDP, addr.Port()}
-	err := g.join(ctx, l, slot, func(prog int) error {
+	err := g.join(ctx, l, slot, o, func(prog int) error {
 		return withIPv4Fallback(addr, func(addr netip.AddrPort) (err error) {
 			conn, err = listenUDP(ctx, addr, prog, o)
 			return err
@@ -52,11 +54,11 @@ func (g *Group) ListenUDP(ctx context.Context, addr netip.AddrPort, slot int, o 
 
 // ListenTCP is ListenUDP for connections: the listener accepts nothing until its
 // slot is claimed. Multipath TCP is off, since such sockets cannot be steered.
-func (g *Group) ListenTCP(ctx context.Context, addr netip.AddrPort, slot int, _ ListenOptions) (*net.TCPListener, error) {
+func (g *Group) ListenTCP(ctx context.Context, addr netip.AddrPort, slot int, o ListenOptions) (*net.TCPListener, error) {
 	var ln *net.TCPListener
 	addr = unmap(addr)
 	l := Listener{TCP, addr.Port()}
-	err := g.join(ctx, l, slot, func(prog int) error {
+	err := g.join(ctx, l, slot, o, func(prog int) error {
 		return withIPv4Fallback(addr, func(addr netip.AddrPort) (err error) {
 			ln, err = listenTCP(ctx, addr, prog)
 			return err
@@ -70,7 +72,7 @@ func (g *Group) ListenTCP(ctx context.Context, addr netip.AddrPort, slot int, _ 
 
 // join runs open, which brings a socket into the reuseport group, under the lock
 // that lets only one worker at a time be the first.
-func (g *Group) join(ctx context.Context, l Listener, slot int, open func(prog int) error) error {
+func (g *Group) join(ctx context.Context, l Listener, slot int, o ListenOptions, open func(prog int) error) error {
 	if err := l.validate(); err != nil {
 		return err
 	}
@@ -86,8 +88,10 @@ func (g *Group) join(ctx context.Context, l Listener, slot int, open func(prog i
 	if err != nil {
 		return err
 	}
-	if err := g.checkFree(e, slot); err != nil {
-		return err
+	if !o.Replace {
+		if err := g.checkFree(e, slot); err != nil {
+			return err
+		}
 	}
 	if err := g.pins.checkRivals(l); err != nil {
 		return err

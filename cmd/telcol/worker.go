@@ -23,6 +23,8 @@ It ends at SIGTERM or SIGINT, when what it has taken is delivered.
   telcol worker --slot 0 --steering off --sink stdout`,
 		Args: noArgs,
 	}
+	var takeover bool
+	cmd.Flags().BoolVar(&takeover, "takeover", false, "replace the worker that holds the slot: nothing is lost, no session ends")
 	flags := addSettings(cmd)
 	flags.short(cmd, "renormalize", "ipfix-renormalize")
 	cmd.Flags().BoolVar(&evict, "evict", false, "if the slot's worker is stuck or stopped, kill it and take the slot")
@@ -47,7 +49,7 @@ It ends at SIGTERM or SIGINT, when what it has taken is delivered.
 		if err != nil {
 			log.Warn("the manager of processes cannot be told how the worker is", "err", err)
 		}
-		return e.worker(cmd.Context(), s.Config, collector.Env{Stdout: e.stdout, Log: log, Notify: manager.Send})
+		return e.worker(cmd.Context(), s.Config, collector.Env{Stdout: e.stdout, Log: log, Notify: manager.Send, Takeover: takeover})
 	}
 	return cmd
 }

@@ -25,8 +25,20 @@ type ServeConfig struct {
 	// KeepAlive finds devices that are gone without a word. The default is to ask after 60 s of silence and to give up after 5
 	// more questions, 15 s apart.
 	KeepAlive net.KeepAliveConfig
+	// Resume are connections that were accepted before and are served first, by this Serve's handler and beyond MaxConns if it
+	// must be.
+	Resume []*net.TCPConn
 	// Stats is counted into when it is not nil.
 	Stats *ServeStats
+}
+
+// ErrPause is the cause with which to end Serve's context when serving is to go on later, here or in another process: no connection is
+// refused then, and a handler whose Paused(ctx) is true keeps a duplicate of its connection's descriptor.
+var ErrPause = errors.New("serving pauses")
+
+// Paused reports whether a context has ended with ErrPause.
+func Paused(ctx context.Context) bool {
+	return ctx.Err() != nil && errors.Is(context.Cause(ctx), ErrPause)
 }
 
 // ServeStats are the counters of Serve; any goroutine may read them.
@@ -52,14 +64,22 @@ func Serve(ctx context.Context, ln *net.TCPListener, cfg ServeConfig, handle Han
 	defer s.handlers.Wait()
 	defer cancel()
 
+	ln.SetDeadline(time.Time{}) // of an earlier Serve
 	stop := context.AfterFunc(ctx, func() { ln.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
+	for _, conn := range cfg.Resume {
+		s.start(ctx, conn)
+	}
 	pause := minAcceptPause
 	for {
 		conn, err := ln.AcceptTCP()
 		switch {
 		case err == nil:
 			pause = minAcceptPause
+			if Paused(ctx) {
+				s.start(ctx, conn)
+				return nil
+			}
 			if ctx.Err() != nil {
 				// It was in hand before the deadline took hold, so it is refused like any other that comes too late.
 				s.refuse(conn)

@@ -27,6 +27,7 @@ const (
 	liveUp = 1 << iota
 	liveLost
 	liveBare
+	liveFiltered
 )
 
 // Flags of a live source.
@@ -143,7 +144,7 @@ func (w *LiveWriter) appendStates(b []byte) []byte {
 }
 
 func appendLivePeer(b []byte, p *peer) []byte {
-	b = append(b, tagPeer, byte(p.key.Class), flagsOf(p.up, p.lost, p.bare))
+	b = append(b, tagPeer, byte(p.key.Class), flagsOf(p.up, p.lost, p.bare, p.info.Filtered))
 	b = binary.BigEndian.AppendUint64(b, uint64(p.key.Distinguisher))
 	b = appendImageAddr(b, p.key.Addr)
 	b = binary.AppendVarint(b, p.since)
@@ -153,6 +154,10 @@ func appendLivePeer(b []byte, p *peer) []byte {
 	b = appendImageAddr(b, p.info.BGPID)
 	b = appendBytes(b, p.info.Name)
 	b = binary.BigEndian.AppendUint64(b, p.info.Session)
+	b = binary.AppendUvarint(b, uint64(len(p.info.Families)))
+	for _, f := range p.info.Families {
+		b = binary.BigEndian.AppendUint16(append(b, f.SAFI), f.AFI)
+	}
 	return b
 }
 

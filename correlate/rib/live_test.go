@@ -65,7 +65,9 @@ func liveRoutes(r *RIB) []liveRoute {
 			})
 		}
 	}
-	slices.SortFunc(all, func(a, b liveRoute) int { return bytes.Compare([]byte(describe(a.imageRoute)), []byte(describe(b.imageRoute))) })
+	slices.SortFunc(all, func(a, b liveRoute) int {
+		return bytes.Compare([]byte(describe(a.imageRoute)), []byte(describe(b.imageRoute)))
+	})
 	return all
 }
 
@@ -189,4 +191,3 @@ func FuzzLive(f *testing.F) {
 		}
 	})
 }
-

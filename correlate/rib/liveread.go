@@ -128,6 +128,10 @@ func (r *liveReader) peer(d *imageDecoder) {
 	since, session := d.varint(), d.uvarint(maxUint64)
 	info := PeerInfo{
 		AS: uint32(d.uvarint(maxUint32)), LocalAS: uint32(d.uvarint(maxUint32)), BGPID: d.addr(), Name: string(d.bytes()), Session: d.uint64(),
+		Filtered: flags&liveFiltered != 0,
+	}
+	for range d.count(3) {
+		info.Families = append(info.Families, Family{SAFI: d.octet(), AFI: d.uint16()})
 	}
 	if class > ClassLocal || !k.Addr.IsValid() || k != k.canonical() || r.rib.peers[k] != nil {
 		d.bad = true

@@ -23,6 +23,7 @@ func descriptions() map[string]description {
 		"listen-bmp":     {argAddrs, "addresses and ports for BMP over TCP"},
 		"http":           {"ADDR", "metrics, health and looking glass (default 127.0.0.1, port 8080 plus the slot); off for none"},
 		"state-dir":      {"DIR", "keeps what outlives a restart; without it nothing does"},
+		"run-dir":        {"DIR", "sockets by which a new process takes a slot over (default the state directory, else /run/telcol)"},
 		"image-interval": {"DURATION", "routes of a device are saved this often to the state directory; 0 only at the stop"},
 		"sink":           {"kafka|stdout", "where records go"},
 		"log-level":      {"LEVEL", "debug, info, warn or error"},

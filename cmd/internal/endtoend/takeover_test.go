@@ -1,0 +1,164 @@
+package endtoend
+
+import (
+	"bufio"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/telcol/telcol/cmd/internal/daemons"
+)
+
+// The load of takeovers. For figures: go test ./cmd/internal/endtoend -run TestTakeovers -takeover.routers 200 -takeover.rate 50000
+var (
+	takeoverRouters = flag.Int("takeover.routers", 40, "routers of TestTakeovers")
+	takeoverRate    = flag.Float64("takeover.rate", 8000, "flow records a second of TestTakeovers")
+	takeoverCount   = flag.Int("takeover.count", 20, "takeovers of TestTakeovers")
+)
+
+// TestTakeovers replaces a worker again and again under load, on [::].
+func TestTakeovers(t *testing.T) { testTakeovers(t, "[::]") }
+
+// TestTakeoversIPv4 does it on sockets of IPv4.
+func TestTakeoversIPv4(t *testing.T) { testTakeovers(t, "0.0.0.0") }
+
+func testTakeovers(t *testing.T, addr string) {
+	if testing.Short() {
+		t.Skip("-short: takes 15 s")
+	}
+	if !inNamespace(t) {
+		return
+	}
+	g := startReplaceable(t, addr)
+	f := startFleet(t, g.group, *takeoverRouters, *takeoverRate)
+	f.StartFlows()
+	for range *takeoverCount {
+		g.replace(t)
+	}
+	f.StopFlows(t.Context())
+	if n := f.Sent().BMPSessions; n != uint64(*takeoverRouters) {
+		t.Errorf("%d BMP sessions of %d routers", n, *takeoverRouters)
+	}
+	g.finish(t, f)
+}
+
+// replaceable is a group of one slot whose workers replace each other, and write to one file.
+type replaceable struct {
+	*group
+	out  string
+	args []string
+}
+
+func startReplaceable(t *testing.T, addr string, args ...string) *replaceable {
+	t.Helper()
+	g := &replaceable{group: &group{name: fmt.Sprintf("e2e-%d", os.Getpid()), state: daemons.Dir(t)}, out: filepath.Join(t.TempDir(), "records.json")}
+	udp, tcp := daemons.FreePort(t, "udp"), daemons.FreePort(t, "tcp")
+	g.ipfix, g.bmp = fmt.Sprintf("127.0.0.1:%d", udp), fmt.Sprintf("127.0.0.1:%d", tcp)
+	daemons.Telcol(t, "steering", "init", "--group", g.name, "--slots", "1")
+	t.Cleanup(func() { exec.Command(daemons.Binary(t), "steering", "destroy", "--force", "--group", g.name).Run() })
+	g.args = append([]string{
+		"worker", "--slot", "0", "--group", g.name, "--sink", "stdout", "--http", fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t, "tcp")),
+		"--listen-ipfix", fmt.Sprintf("%s:%d", addr, udp), "--listen-bmp", fmt.Sprintf("%s:%d", addr, tcp), "--run-dir", g.state,
+	}, args...)
+	g.workers = []*daemons.Worker{g.start(t)}
+	g.workers[0].WaitReady(t)
+	return g
+}
+
+// start starts a worker with further arguments.
+func (g *replaceable) start(t *testing.T, args ...string) *daemons.Worker {
+	t.Helper()
+	out, err := os.OpenFile(g.out, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	cmd := exec.Command(daemons.Binary(t), append(g.args[:len(g.args):len(g.args)], args...)...)
+	cmd.Stdout = out
+	w := &daemons.Worker{HTTP: g.args[7+1], Stdout: g.out}
+	w.Process = daemons.StartCommand(t, cmd)
+	return w
+}
+
+// replace starts a worker that takes over, and waits until it has and the one before has ended in order.
+func (g *replaceable) replace(t *testing.T, args ...string) {
+	t.Helper()
+	next := g.start(t, append(args, "--takeover")...)
+	g.workers[0].Wait(t, 30*time.Second)
+	daemons.Eventually(t, 30*time.Second, "the slot to be taken over", func() error {
+		if err := next.Err(); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(next.Output(), "worker runs") {
+			return fmt.Errorf("%s", next.Output())
+		}
+		return nil
+	})
+	if took := next.Output(); testing.Verbose() {
+		for line := range strings.Lines(took) {
+			if strings.Contains(line, "slot taken over") {
+				t.Log(strings.TrimSpace(line))
+			}
+		}
+	}
+	g.workers[0] = next
+}
+
+// finish stops the last worker and looks at every record: none is missing or wrong, and those of a device are in their order.
+func (g *replaceable) finish(t *testing.T, f *fleet) {
+	t.Helper()
+	w := g.workers[0]
+	daemons.Eventually(t, 30*time.Second, "the last datagram to be read", func() error {
+		read := w.Metric(t, "telcol_intake_datagrams_total")
+		time.Sleep(200 * time.Millisecond)
+		if again := w.Metric(t, "telcol_intake_datagrams_total"); again != read {
+			return fmt.Errorf("%v, then %v", read, again)
+		}
+		return nil
+	})
+	if n := w.Metric(t, "telcol_lost_total"); n != 0 {
+		t.Errorf("%v of something were lost", n)
+	}
+	w.Stop(t)
+	f.check(t, f.Sent().Records, g.out)
+	checkOrder(t, g.out)
+}
+
+// checkOrder makes sure that the records of each device are in the order in which it sent them.
+func checkOrder(t *testing.T, name string) {
+	t.Helper()
+	file, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	type place struct{ sequence, octet int }
+	last := make(map[netip.Addr]place)
+	s := bufio.NewScanner(file)
+	s.Buffer(nil, 1<<20)
+	for s.Scan() {
+		var r struct {
+			Device netip.Addr `json:"device"`
+			ID     string     `json:"record_id"`
+		}
+		if err := json.Unmarshal(s.Bytes(), &r); err != nil {
+			t.Fatal(err)
+		}
+		var domain, exported, sequence, octet int
+		if _, err := fmt.Sscanf(r.ID, "%d-%d-%d-%d", &domain, &exported, &sequence, &octet); err != nil {
+			t.Fatal(err)
+		}
+		now := place{sequence, octet}
+		if was := last[r.Device]; now.sequence < was.sequence || now.sequence == was.sequence && now.octet <= was.octet {
+			t.Fatalf("%s: %+v behind %+v", r.Device, now, was)
+		}
+		last[r.Device] = now
+	}
+}
