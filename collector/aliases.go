@@ -118,6 +118,13 @@ func (a *aliases) all() map[netip.Addr]netip.Addr {
 	return all
 }
 
+// known returns what was learnt.
+func (a *aliases) known() map[netip.Addr]netip.Addr {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return maps.Clone(a.learnt)
+}
+
 // canonical gives the device of an address. Any goroutine may call it.
 func (a *aliases) canonical(addr netip.Addr) netip.Addr {
 	if to, ok := (*a.inEffect.Load())[addr]; ok {

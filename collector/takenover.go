@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -181,6 +182,13 @@ func (p *predecessor) takeNumbers(text []byte) error {
 	w.streams.ids.Store(n.Streams)
 	if w.events != nil {
 		w.events.lastID.Store(n.Events)
+	}
+	w.aliases.learnt = n.Aliases
+	if w.aliases.learnt == nil {
+		w.aliases.learnt = make(map[netip.Addr]netip.Addr)
+	}
+	if err := w.aliases.start(w.core.corr); err != nil {
+		return err
 	}
 	return w.core.corr.RestoreLive(n.Devices)
 }

@@ -75,6 +75,8 @@ type numbers struct {
 	Streams  uint64 `json:"streams"`  // last number of an IPFIX connection
 	Events   uint64 `json:"events"`   // last number of a session's events
 	Devices  []byte `json:"devices"`  // see correlate.Correlator.AppendLive
+
+	Aliases map[netip.Addr]netip.Addr `json:"aliases"` // that were learnt
 }
 
 // takeoverSocket is where a worker can be asked to hand over; "" when there is no place that only its slot has.
@@ -287,7 +289,7 @@ func (t *taker) tell(w *worker) error {
 			return err
 		}
 	}
-	n := numbers{Sessions: w.sessions.Load(), Streams: w.streams.ids.Load(), Devices: w.core.corr.AppendLive(nil)}
+	n := numbers{Sessions: w.sessions.Load(), Streams: w.streams.ids.Load(), Devices: w.core.corr.AppendLive(nil), Aliases: w.aliases.known()}
 	if w.events != nil {
 		n.Events = w.events.lastID.Load()
 	}
