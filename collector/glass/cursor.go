@@ -50,6 +50,27 @@ func (rq *request) cursorAt(table uint64, last string) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
+// afterKey reads the place of a cursor that is a key of a list, nil without a cursor.
+func afterKey[K any](rq *request) (*K, error) {
+	if rq.cursor.Last == "" {
+		return nil, nil
+	}
+	key := new(K)
+	if json.Unmarshal([]byte(rq.cursor.Last), key) != nil {
+		return nil, badf("the cursor is damaged")
+	}
+	return key, nil
+}
+
+// nextAfter leads behind the last of the keys that are on this page, if there are more.
+func nextAfter[K any](rq *request, part []K, more bool) (Next, error) {
+	if !more {
+		return Next{}, nil
+	}
+	last, err := json.Marshal(part[len(part)-1])
+	return Next{rq.cursorAt(0, string(last))}, err
+}
+
 // pageOf sorts a list and returns the part of it that this page shows, from behind the key after (nil: from the beginning), and whether more
 // follows.
 func pageOf[T any](list []T, compare func(a, b T) int, after *T, limit int) (part []T, more bool) {

@@ -2,7 +2,6 @@ package glass
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
@@ -80,12 +79,9 @@ func (k optionKey) compare(o optionKey) int {
 
 // optionsPage lists the entries by domain, table and id: all keys are gathered first, then the lines of this page.
 func optionsPage(rq *request) (answer, error) {
-	var after *optionKey
-	if rq.cursor.Last != "" {
-		after = new(optionKey)
-		if json.Unmarshal([]byte(rq.cursor.Last), after) != nil {
-			return nil, badf("the cursor is damaged")
-		}
+	after, err := afterKey[optionKey](rq)
+	if err != nil {
+		return nil, err
 	}
 	wanted, err := rq.optionFilter()
 	if err != nil {
@@ -112,14 +108,8 @@ func optionsPage(rq *request) (answer, error) {
 			return nil, err
 		}
 	}
-	if more {
-		last, err := json.Marshal(part[len(part)-1])
-		if err != nil {
-			return nil, err
-		}
-		out.Next.Next = rq.cursorAt(0, string(last))
-	}
-	return out, nil
+	out.Next, err = nextAfter(rq, part, more)
+	return out, err
 }
 
 // optionFilter reads the parameters domain and table.

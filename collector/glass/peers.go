@@ -2,7 +2,6 @@ package glass
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
@@ -58,12 +57,9 @@ type Peers struct {
 }
 
 func peersPage(rq *request) (answer, error) {
-	var after *rib.PeerKey
-	if rq.cursor.Last != "" {
-		after = new(rib.PeerKey)
-		if json.Unmarshal([]byte(rq.cursor.Last), after) != nil {
-			return nil, badf("the cursor is damaged")
-		}
+	after, err := afterKey[rib.PeerKey](rq)
+	if err != nil {
+		return nil, err
 	}
 	only, err := rq.addr("peer")
 	if err != nil {
@@ -90,14 +86,8 @@ func peersPage(rq *request) (answer, error) {
 			return nil, err
 		}
 	}
-	if more {
-		last, err := json.Marshal(part[len(part)-1])
-		if err != nil {
-			return nil, err
-		}
-		out.Next.Next = rq.cursorAt(0, string(last))
-	}
-	return out, nil
+	out.Next, err = nextAfter(rq, part, more)
+	return out, err
 }
 
 // add describes a peer and returns the number of lines it took.

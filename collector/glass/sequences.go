@@ -2,7 +2,6 @@ package glass
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
@@ -47,12 +46,9 @@ func (f foundDomain) compare(o foundDomain) int {
 }
 
 func sequencesPage(rq *request) (answer, error) {
-	var after *foundDomain
-	if rq.cursor.Last != "" {
-		after = new(foundDomain)
-		if json.Unmarshal([]byte(rq.cursor.Last), after) != nil {
-			return nil, badf("the cursor is damaged")
-		}
+	after, err := afterKey[foundDomain](rq)
+	if err != nil {
+		return nil, err
 	}
 	domain, any, err := rq.domain()
 	if err != nil {
@@ -71,14 +67,8 @@ func sequencesPage(rq *request) (answer, error) {
 	for i := range part {
 		out.Sequences[i] = describeSequence(&part[i])
 	}
-	if more {
-		last, err := json.Marshal(part[len(part)-1])
-		if err != nil {
-			return nil, err
-		}
-		out.Next.Next = rq.cursorAt(0, string(last))
-	}
-	return out, nil
+	out.Next, err = nextAfter(rq, part, more)
+	return out, err
 }
 
 func sequencesOf(d *correlate.Device) iter.Seq[foundDomain] {

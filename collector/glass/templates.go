@@ -2,7 +2,6 @@ package glass
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
@@ -42,36 +41,29 @@ type Templates struct {
 	Next
 }
 
-// templateKey is where a template has its place.
-type templateKey struct {
+// foundTemplate is a template, which may be kept, with its place and what belongs to the owner.
+type foundTemplate struct {
 	Stream  correlate.Stream `json:"s"`
 	Domain  uint32           `json:"d"`
 	Version uint16           `json:"v"`
 	ID      uint16           `json:"i"`
+
+	*ipfix.Template `json:"-"`
+	seen            int64
+	records         uint64
 }
 
-func (k templateKey) compare(o templateKey) int {
-	return cmp.Or(compareStreams(k.Stream, o.Stream), cmp.Compare(k.Domain, o.Domain), cmp.Compare(k.Version, o.Version), cmp.Compare(k.ID, o.ID))
-}
-
-// foundTemplate is a template, which may be kept, with what belongs to the owner.
-type foundTemplate struct {
-	templateKey
-	*ipfix.Template
-	seen    int64
-	records uint64
+func (f foundTemplate) compare(o foundTemplate) int {
+	return cmp.Or(compareStreams(f.Stream, o.Stream), cmp.Compare(f.Domain, o.Domain), cmp.Compare(f.Version, o.Version), cmp.Compare(f.ID, o.ID))
 }
 
 // fieldBytes is what a field takes on a page, roughly.
 const fieldBytes = 100
 
 func templatesPage(rq *request) (answer, error) {
-	var after *foundTemplate
-	if rq.cursor.Last != "" {
-		after = new(foundTemplate)
-		if json.Unmarshal([]byte(rq.cursor.Last), &after.templateKey) != nil {
-			return nil, badf("the cursor is damaged")
-		}
+	after, err := afterKey[foundTemplate](rq)
+	if err != nil {
+		return nil, err
 	}
 	domain, any, err := rq.domain()
 	if err != nil {
@@ -79,14 +71,14 @@ func templatesPage(rq *request) (answer, error) {
 	}
 	var all []foundTemplate
 	if err := each(rq, templatesOf, func(f foundTemplate) {
-		if any || f.templateKey.Domain == domain {
+		if any || f.Domain == domain {
 			f.seen, f.records = f.Seen(), f.Records()
 			all = append(all, f)
 		}
 	}); err != nil {
 		return nil, err
 	}
-	part, more := pageOf(all, func(a, b foundTemplate) int { return a.compare(b.templateKey) }, after, rq.limit)
+	part, more := pageOf(all, foundTemplate.compare, after, rq.limit)
 	out := &Templates{Device: rq.device.String(), Templates: []Template{}}
 	size := 0
 	for i := range part {
@@ -96,20 +88,14 @@ func templatesPage(rq *request) (answer, error) {
 		}
 		out.Templates = append(out.Templates, rq.describeTemplate(&part[i]))
 	}
-	if more {
-		last, err := json.Marshal(part[len(part)-1].templateKey)
-		if err != nil {
-			return nil, err
-		}
-		out.Next.Next = rq.cursorAt(0, string(last))
-	}
-	return out, nil
+	out.Next, err = nextAfter(rq, part, more)
+	return out, err
 }
 
 func templatesOf(d *correlate.Device) iter.Seq[foundTemplate] {
 	return func(yield func(foundTemplate) bool) {
 		for s, t := range d.Templates() {
-			if !yield(foundTemplate{templateKey: templateKey{s, t.Domain, t.Version, t.ID}, Template: t}) {
+			if !yield(foundTemplate{Stream: s, Domain: t.Domain, Version: t.Version, ID: t.ID, Template: t}) {
 				return
 			}
 		}
@@ -118,7 +104,7 @@ func templatesOf(d *correlate.Device) iter.Seq[foundTemplate] {
 
 func (rq *request) describeTemplate(f *foundTemplate) Template {
 	t := Template{
-		Session: streamName(f.Stream), Protocol: protocolName(f.templateKey.Version), Domain: f.templateKey.Domain, ID: f.templateKey.ID,
+		Session: streamName(f.Stream), Protocol: protocolName(f.Version), Domain: f.Domain, ID: f.ID,
 		Kind: "data", Records: f.records, Told: when(f.seen), Age: rq.age(f.seen), Fields: make([]TemplateField, len(f.Fields)),
 	}
 	if f.Options {
