@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -10,11 +9,11 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/telcol/telcol/cmd/internal/daemons"
 	"github.com/telcol/telcol/steering"
 )
 
@@ -58,27 +57,13 @@ type demoRun struct {
 	t   *testing.T
 	cmd *exec.Cmd
 
-	mu  sync.Mutex
-	out bytes.Buffer
-}
-
-// Write takes the output.
-func (d *demoRun) Write(b []byte) (int, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.out.Write(b)
-}
-
-func (d *demoRun) output() string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.out.String()
+	out daemons.Buffer
 }
 
 func startDemo(t *testing.T, path string, change func(*exec.Cmd), args ...string) *demoRun {
 	t.Helper()
 	d := &demoRun{t: t, cmd: exec.Command(path, append([]string{"demo"}, args...)...)}
-	d.cmd.Stdout, d.cmd.Stderr = d, d
+	d.cmd.Stdout, d.cmd.Stderr = &d.out, &d.out
 	if change != nil {
 		change(d.cmd)
 	}
@@ -88,7 +73,7 @@ func startDemo(t *testing.T, path string, change func(*exec.Cmd), args ...string
 	t.Cleanup(func() {
 		d.cmd.Process.Kill()
 		if t.Failed() {
-			t.Log(d.output())
+			t.Log(d.out.String())
 		}
 	})
 	return d
@@ -116,7 +101,7 @@ func (d *demoRun) await(pattern string) []string {
 	d.t.Helper()
 	re := regexp.MustCompile(pattern)
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if m := re.FindStringSubmatch(d.output()); m != nil {
+		if m := re.FindStringSubmatch(d.out.String()); m != nil {
 			return m
 		}
 	}
@@ -136,7 +121,7 @@ func (d *demoRun) nothingLeft() {
 			d.t.Errorf("group %s is left behind", name)
 		}
 	}
-	for _, m := range regexp.MustCompile(`(?m)^ +\d+ +(\d+) +\d+ +\d+ +[\d,]+ `).FindAllStringSubmatch(d.output(), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^ +\d+ +(\d+) +\d+ +\d+ +[\d,]+ `).FindAllStringSubmatch(d.out.String(), -1) {
 		pid, _ := strconv.Atoi(m[1])
 		if comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err == nil && strings.TrimSpace(string(comm)) == "telcol" {
 			d.t.Errorf("worker %d is left behind", pid)

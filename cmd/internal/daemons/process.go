@@ -30,7 +30,7 @@ func Run(t testing.TB, name string, args ...string) string {
 type Process struct {
 	Cmd  *exec.Cmd
 	name string
-	out  lockedBuffer
+	out  Buffer
 	done chan struct{} // closed when it has ended
 	err  error         // of its end, to be read after done
 }
@@ -123,19 +123,22 @@ func (p *Process) Wait(t testing.TB, patience time.Duration) {
 	}
 }
 
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+// Buffer is an output that a test reads while it is written. The zero Buffer is empty.
+type Buffer struct {
+	mu  sync.Mutex
+	out bytes.Buffer
 }
 
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
+// Write appends to it.
+func (b *Buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.out.Write(p)
 }
 
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+// String returns what was written so far.
+func (b *Buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.out.String()
 }

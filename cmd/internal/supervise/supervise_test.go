@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/telcol/telcol/cmd/internal/daemons"
 	"github.com/telcol/telcol/cmd/internal/notify"
 )
 
@@ -63,27 +64,9 @@ func work(role string) {
 	}
 }
 
-// record is an output that a test reads while it is written.
-type record struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (r *record) Write(b []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.b.Write(b)
-}
-
-func (r *record) String() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.b.String()
-}
-
 // supervised is a running supervisor.
 type supervised struct {
-	*record
+	*daemons.Buffer
 	restart chan struct{}
 	ready   chan struct{}
 	stop    func() error
@@ -92,7 +75,7 @@ type supervised struct {
 // supervise runs a supervisor with a worker for each of the roles.
 func supervise(t *testing.T, change func(*Config), roles ...string) *supervised {
 	t.Helper()
-	s := &supervised{record: &record{}, restart: make(chan struct{}), ready: make(chan struct{})}
+	s := &supervised{Buffer: new(daemons.Buffer), restart: make(chan struct{}), ready: make(chan struct{})}
 	out := NewOutput(s)
 	cfg := Config{
 		Slots: len(roles), Stdout: out, Stderr: out, Log: slog.New(slog.NewTextHandler(out, nil)),
