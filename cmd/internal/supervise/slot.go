@@ -2,8 +2,12 @@ package supervise
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"os/exec"
+	"sync"
+	"syscall"
 	"time"
 )
 
@@ -22,7 +26,7 @@ type slot struct {
 // run keeps a worker running until ctx ends, then stops it. The error says that it did not stop in order.
 func (s *slot) run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		p, err := s.start()
+		p, err := s.start(s.cfg.Command)
 		if err != nil {
 			s.answer(err)
 			wait := s.backoff.next(0)
@@ -30,7 +34,7 @@ func (s *slot) run(ctx context.Context) error {
 			s.pause(ctx, wait)
 			continue
 		}
-		again, err := s.attend(ctx, p)
+		p, again, err := s.attend(ctx, p)
 		if ctx.Err() != nil {
 			return err
 		}
@@ -44,30 +48,40 @@ func (s *slot) run(ctx context.Context) error {
 	return nil
 }
 
-func (s *slot) start() (*process, error) {
-	p, err := startProcess(s.cfg.Command(s.number), &lines{out: s.cfg.Stdout}, &lines{out: s.cfg.Stderr, prefix: prefix(s.number)})
+func (s *slot) start(command func(slot int) *exec.Cmd) (*process, error) {
+	p, err := startProcess(command(s.number), &lines{out: s.cfg.Stdout}, &lines{out: s.cfg.Stderr, prefix: prefix(s.number)})
 	if err == nil {
 		s.log.Info("worker started", "pid", p.pid)
 	}
 	return p, err
 }
 
-// attend stays with a process until it has ended: by itself, because ctx has, because a new one is asked for (then again is true),
-// or because it is stuck. The error is that of a stop that was not in order.
-func (s *slot) attend(ctx context.Context, p *process) (again bool, err error) {
-	silence := newAlarm(0)
+// attend stays with a process, and those that take over from it, until the last has ended: by itself, because ctx has, because a new
+// one is asked for (then again is true), or because it is stuck. The error is that of a stop that was not in order.
+func (s *slot) attend(ctx context.Context, p *process) (last *process, again bool, err error) {
+	silence, late := newAlarm(0), newAlarm(0)
 	defer silence.Stop()
+	defer late.Stop()
 	ready := p.ready
+	next := &process{} // what takes over from p; its channels are nil while there is none
+	var nextReady <-chan struct{}
 	for {
+		restarts := s.restarts
+		if next.pid != 0 {
+			restarts = nil // one after the other
+		}
 		select {
 		case <-ctx.Done():
-			if err = p.stop(s.cfg.Patience); err != nil {
-				err = fmt.Errorf("worker of slot %d (pid %d) %w", s.number, p.pid, err)
-			}
-			return false, err
+			return p, false, s.stopAll(p, next)
 		case <-p.ended:
-			s.answer(fmt.Errorf("worker of slot %d (pid %d) ended with %s", s.number, p.pid, p.end()))
-			return false, nil
+			if next.pid == 0 {
+				s.answer(fmt.Errorf("worker of slot %d (pid %d) ended with %s", s.number, p.pid, p.end()))
+				return p, false, nil
+			}
+			s.log.Info("worker has handed over", "pid", p.pid, "end", p.end())
+			p, next = next, &process{}
+			ready, nextReady = p.ready, nil
+			late.Reset(0)
 		case <-ready:
 			ready = nil
 			s.log.Info("worker is ready", "pid", p.pid, "after", time.Since(p.began).Round(time.Millisecond))
@@ -75,19 +89,64 @@ func (s *slot) attend(ctx context.Context, p *process) (again bool, err error) {
 			s.answer(nil)
 			silence.Reset(s.cfg.Watchdog)
 		case <-p.beats:
-			silence.Reset(s.cfg.Watchdog)
+			if next.pid == 0 {
+				silence.Reset(s.cfg.Watchdog)
+			}
 		case <-silence.C:
 			s.log.Error("worker is stuck, is killed", "pid", p.pid, "silent", s.cfg.Watchdog)
 			p.kill()
-		case asked := <-s.restarts:
+		case asked := <-restarts:
 			s.asked = asked
-			s.log.Info("worker is restarted as asked", "pid", p.pid)
-			if err := p.stop(s.cfg.Patience); err != nil {
-				s.log.Warn("worker did not stop in order", "pid", p.pid, "err", err)
+			if s.cfg.Successor == nil {
+				s.log.Info("worker is restarted as asked", "pid", p.pid)
+				if err := p.stop(s.cfg.Patience); err != nil {
+					s.log.Warn("worker did not stop in order", "pid", p.pid, "err", err)
+				}
+				return p, true, nil
 			}
-			return true, nil
+			s.log.Info("worker is replaced as asked", "pid", p.pid)
+			if next, err = s.start(s.cfg.Successor); err != nil {
+				next = &process{}
+				s.answer(err)
+				continue
+			}
+			nextReady = next.ready
+			silence.Reset(0) // it has better to do while it hands over
+			late.Reset(s.cfg.StartPatience)
+		case <-nextReady:
+			nextReady = nil
+			if !p.awaitEnd(s.cfg.Patience) {
+				s.log.Warn("worker has handed over and did not end, is killed", "pid", p.pid)
+				p.signal(syscall.SIGKILL)
+			}
+		case <-next.ended:
+			s.log.Warn("worker did not take over, the one before it goes on", "pid", next.pid, "end", next.end())
+			s.answer(fmt.Errorf("worker of slot %d (pid %d) ended with %s", s.number, next.pid, next.end()))
+			next, nextReady = &process{}, nil
+			late.Reset(0)
+			silence.Reset(s.cfg.Watchdog)
+		case <-late.C:
+			next.signal(syscall.SIGKILL)
 		}
 	}
+}
+
+// stopAll stops the processes of the slot.
+func (s *slot) stopAll(all ...*process) error {
+	errs := make([]error, len(all))
+	var stopping sync.WaitGroup
+	for i, p := range all {
+		if p.pid == 0 {
+			continue
+		}
+		stopping.Go(func() {
+			if err := p.stop(s.cfg.Patience); err != nil {
+				errs[i] = fmt.Errorf("worker of slot %d (pid %d) %w", s.number, p.pid, err)
+			}
+		})
+	}
+	stopping.Wait()
+	return errors.Join(errs...)
 }
 
 // alarm is a timer that does not fire for a duration of 0.

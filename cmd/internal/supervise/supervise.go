@@ -15,9 +15,13 @@ import (
 type Config struct {
 	Slots   int                      // 0 to Slots-1
 	Command func(slot int) *exec.Cmd // makes the command of a slot's worker, anew for each start
-	Stdout  *Output                  // of the workers
-	Stderr  *Output                  // of the workers, each line with its slot before it
-	Log     *slog.Logger
+	// Successor makes the command of a worker that takes over from the one that runs, which then ends. Without it a restart stops the one
+	// and starts the other.
+	Successor func(slot int) *exec.Cmd
+
+	Stdout *Output // of the workers
+	Stderr *Output // of the workers, each line with its slot before it
+	Log    *slog.Logger
 
 	// A worker that ends is started again after First, and after twice as long each time, Most at the most, if it keeps ending; one that
 	// lived for Healthy begins anew.

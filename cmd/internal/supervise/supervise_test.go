@@ -22,11 +22,13 @@ import (
 // Roles of this binary as a worker.
 const (
 	envRole = "SUPERVISE_TEST_ROLE"
+	envOld  = "SUPERVISE_TEST_OLD" // process to take over from
 
 	roleGood     = "good"     // ready, beats, ends when asked
 	roleFails    = "fails"    // ends at once with 3
 	roleMute     = "mute"     // ready, and then tells nothing
 	roleStubborn = "stubborn" // does not end when asked
+	roleHangs    = "hangs"    // is never ready
 )
 
 func TestMain(m *testing.M) {
@@ -42,11 +44,17 @@ func work(role string) {
 		fmt.Fprintln(os.Stderr, "cannot")
 		os.Exit(3)
 	}
+	if role == roleHangs {
+		time.Sleep(time.Hour)
+	}
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
 	n, err := notify.Open(os.Environ())
 	if err != nil {
 		panic(err)
+	}
+	if old, err := strconv.Atoi(os.Getenv(envOld)); err == nil {
+		syscall.Kill(old, syscall.SIGTERM)
 	}
 	n.Send("READY=1")
 	for tick := time.NewTicker(10 * time.Millisecond); ; {
@@ -206,6 +214,59 @@ func TestRollingRestart(t *testing.T) {
 	}
 	if strings.Contains(s.String(), "level=WARN") {
 		t.Error("a warning of what was asked for")
+	}
+}
+
+func TestRollingTakeover(t *testing.T) {
+	var s *supervised
+	s = supervise(t, func(cfg *Config) {
+		cfg.Watchdog = 10 * time.Second
+		cfg.Successor = func(slot int) *exec.Cmd {
+			pids := s.pids(t, slot)
+			cmd := cfg.Command(slot)
+			cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d", envOld, pids[len(pids)-1]))
+			return cmd
+		}
+	}, roleGood, roleGood)
+	<-s.ready
+	for round := range 3 {
+		s.restart <- struct{}{}
+		s.await(t, fmt.Sprintf(`(?s)(replaced as asked" slot=0.*handed over" slot=0 .*end="exit status 0".*is ready" slot=0.*replaced as asked" slot=1.*handed over" slot=1.*is ready" slot=1.*){%d}`, round+1))
+	}
+	if n := len(s.pids(t)); n != 8 {
+		t.Errorf("%d processes, want 8", n)
+	}
+	if err := s.stop(); err != nil || strings.Contains(s.String(), "level=WARN") {
+		t.Errorf("stop: %v", err)
+	}
+}
+
+// One that cannot take over leaves the worker before it as it was.
+func TestTakeoverFails(t *testing.T) {
+	for _, c := range []struct{ name, role string }{
+		{"ends", roleFails},
+		{"hangs", roleHangs},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := supervise(t, func(cfg *Config) {
+				cfg.StartPatience = 2 * time.Second
+				cfg.Successor = func(slot int) *exec.Cmd {
+					cmd := cfg.Command(slot)
+					cmd.Env = append(cmd.Env, envRole+"="+c.role)
+					return cmd
+				}
+			}, roleGood, roleGood)
+			<-s.ready
+			s.restart <- struct{}{}
+			s.await(t, `msg="worker did not take over, the one before it goes on" slot=0`)
+			s.await(t, `msg="rolling restart ends here`)
+			if n := len(s.pids(t, 1)); n != 1 {
+				t.Errorf("the worker after it was started %d times", n)
+			}
+			if err := s.stop(); err != nil || !strings.Contains(s.String(), "ended 0\n") {
+				t.Errorf("the first worker did not stop in order: %v", err)
+			}
+		})
 	}
 }
 
