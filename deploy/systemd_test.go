@@ -34,7 +34,7 @@ func only(t *testing.T, keys map[string][]string, key string) string {
 
 // TestUnitCommandsExist has telcol read the commands of the units: an unknown flag is an error even with --help.
 func TestUnitCommandsExist(t *testing.T) {
-	for _, name := range []string{"telcol-steering.service", "telcol@.service"} {
+	for _, name := range []string{"telcol-steering.service", "telcol@.service", "telcol.service"} {
 		line := strings.ReplaceAll(only(t, unit(t, name), "ExecStart"), "%i", "0")
 		args := strings.Fields(line)
 		cmd := exec.CommandContext(t.Context(), "go", append(append([]string{"run", "../cmd/telcol"}, args[1:]...), "--help")...)
@@ -46,7 +46,13 @@ func TestUnitCommandsExist(t *testing.T) {
 }
 
 func TestUnitsAgree(t *testing.T) {
-	loader, worker := unit(t, "telcol-steering.service"), unit(t, "telcol@.service")
+	for _, name := range []string{"telcol@.service", "telcol.service"} {
+		t.Run(name, func(t *testing.T) { agree(t, unit(t, "telcol-steering.service"), unit(t, name)) })
+	}
+}
+
+// agree holds that the workers' unit fits the loader's.
+func agree(t *testing.T, loader, worker map[string][]string) {
 	if user := only(t, worker, "User"); !strings.Contains(only(t, loader, "ExecStart"), " --user "+user) {
 		t.Errorf("workers run as %s, the loader does not give the group to them", user)
 	}
@@ -77,5 +83,11 @@ func TestWorkerUnitWatches(t *testing.T) {
 	}
 	if !strings.Contains(only(t, worker, "RestrictAddressFamilies"), "AF_UNIX") {
 		t.Error("workers cannot reach systemd's socket")
+	}
+	all := unit(t, "telcol.service")
+	for key, want := range map[string]string{"Type": "notify", "KillMode": "mixed", "ExecReload": "/bin/kill -HUP $MAINPID"} {
+		if got := only(t, all, key); got != want {
+			t.Errorf("%s=%s, want %s", key, got, want)
+		}
 	}
 }

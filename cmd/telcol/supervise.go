@@ -43,7 +43,8 @@ devices' goroutine is stuck, or that is stopped, is killed and started again. Th
 begin with its slot. A port in --http is the first worker's, the others have the next ones.
 
 SIGTERM and SIGINT stop all workers, each of which delivers what it has taken; a second signal ends them
-at once. SIGHUP restarts them one after the other, each when the one before is ready.
+at once. SIGHUP replaces them one after the other, each when the one before is ready, by processes that take over:
+nothing is lost and no BMP session ends. Without steering that takes --run-dir or --state-dir, else they are restarted.
 ` + settingsHelp,
 		Example: `  telcol supervise --slots 4 --kafka-brokers kafka:9092`,
 		Args:    noArgs,
@@ -150,6 +151,18 @@ func (w *workers) command(slot int) *exec.Cmd {
 	return exec.Command(w.self, append(args, "--http="+httpOf(w.cfg.HTTP, slot))...)
 }
 
+// successor makes the command of a worker that takes over from the one that runs, nil where there is no place for the two to meet.
+func (w *workers) successor() func(slot int) *exec.Cmd {
+	if !w.cfg.Steering && w.cfg.RunDir == "" && w.cfg.StateDir == "" {
+		return nil
+	}
+	return func(slot int) *exec.Cmd {
+		cmd := w.command(slot)
+		cmd.Args = append(cmd.Args, "--takeover")
+		return cmd
+	}
+}
+
 // httpOf gives a slot's address for HTTP: ports are counted up from the first slot's. What is no number is the kernel's to choose.
 func httpOf(addr string, slot int) string {
 	host, port, err := net.SplitHostPort(addr)
@@ -176,7 +189,7 @@ func (w *workers) run(ctx context.Context, e *env, watchdog time.Duration) error
 	defer stop()
 	log.Info("supervisor runs", "slots", w.slots, "group", w.cfg.Group)
 	err = supervise.Run(ctx, supervise.Config{
-		Slots: w.slots, Command: w.command, Stdout: supervise.NewOutput(e.stdout), Stderr: stderr, Log: log,
+		Slots: w.slots, Command: w.command, Successor: w.successor(), Stdout: supervise.NewOutput(e.stdout), Stderr: stderr, Log: log,
 		First: firstRestart, Most: seldomRestart, Healthy: healthyAfter,
 		Patience: w.cfg.DrainAfter + stopMargin, StartPatience: startPatience, Watchdog: watchdog,
 		Restart: restart, Ready: func() {

@@ -45,6 +45,12 @@ func TestSuperviseCommand(t *testing.T) {
 	if got := w.command(2).Args; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	if got := w.successor()(2).Args; !reflect.DeepEqual(got, append(want, "--takeover")) {
+		t.Errorf("successor: got %q", got)
+	}
+	if cfg.Steering = false; w.successor() != nil {
+		t.Error("a successor that cannot meet the worker before it")
+	}
 	for _, c := range []struct{ addr, want string }{
 		{"", ""}, {"off", "off"}, {"127.0.0.1:0", "127.0.0.1:0"}, {":9000", ":9003"}, {"localhost:http", "localhost:http"},
 	} {

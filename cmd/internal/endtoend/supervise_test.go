@@ -1,9 +1,11 @@
 package endtoend
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -100,8 +102,21 @@ func TestSupervise(t *testing.T) {
 		}
 	}
 
+	session, err := net.Dial("tcp", "127.0.0.1:1790")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
 	s.Signal(syscall.SIGHUP)
-	s.await(t, `(?s)as asked" slot=0.*is ready" slot=0.*as asked" slot=1.*is ready" slot=1.*as asked" slot=2.*is ready" slot=2.*as asked" slot=3.*is ready" slot=3`)
+	order := "(?s)"
+	for slot := range 4 {
+		order += fmt.Sprintf(`.*replaced as asked" slot=%d.*handed over" slot=%[1]d .*end="exit status 0".*is ready" slot=%[1]d`, slot)
+	}
+	s.await(t, order)
+	session.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+	if _, err := session.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("a BMP session over the replacements of all workers: %v", err)
+	}
 	s.Stop(t)
 	if !strings.Contains(s.Output(), "all workers have stopped") {
 		t.Error("no word of the end")
