@@ -106,14 +106,7 @@ func (x *world) get(path string, header ...string) *httptest.ResponseRecorder {
 	return w
 }
 
-// pageAt asks for a page that must be there and reads its JSON, in which nothing may be unknown.
-func pageAt[T any](t testing.TB, x *world, path string) (v T) {
-	t.Helper()
-	v, _ = pageAndNext[T](t, x, path)
-	return v
-}
-
-// pageAndNext is pageAt with the Link to the next page.
+// pageAndNext asks for a page that must be there and reads its JSON, in which nothing may be unknown, and the Link to the next page.
 func pageAndNext[T any](t testing.TB, x *world, path string) (v T, link string) {
 	t.Helper()
 	w := x.get(path)

@@ -49,13 +49,6 @@ func (o *oracle) unset(p netip.Prefix) {
 	o.want.Delete(p)
 }
 
-func (o *oracle) head(c chain) uint32 {
-	if c == 0 {
-		return none
-	}
-	return c.head()
-}
-
 // lookup compares all ways to find an address.
 func (o *oracle) lookup(a netip.Addr) {
 	c, _ := o.table.trie.lookup(keyOf(a))
