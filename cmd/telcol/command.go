@@ -15,7 +15,7 @@ func newCommand(e *env) *cobra.Command {
 	root := group(&cobra.Command{
 		Use:   "telcol",
 		Short: "Network telemetry collector: flows and BGP routes, steered by the kernel, joined per device",
-		Long: `telcol takes IPFIX and NetFlow v9 (UDP) and BMP (TCP) from routers, joins each flow with the
+		Long: `telcol takes IPFIX, NetFlow v9 and BMP from routers, joins each flow with the
 routes of its own router, and writes the result to Kafka.
 
   telcol demo                          see all of it on this machine

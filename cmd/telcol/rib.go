@@ -23,8 +23,9 @@ func ribCommand(e *env) *cobra.Command {
 		Use:   "rib",
 		Short: "Look at the devices of a worker, their BGP peers and routes",
 		Long: `Look at what a worker knows: its devices, their BMP peers, VRFs and routes, what the join would answer for
-an address, and the templates, option tables and sequence numbers of their flows. It asks the worker's HTTP address: that of --slot on this host unless --http says
-another. telcol steering where ADDR tells the slot of a device.`,
+an address, and the templates, option tables and sequence numbers of their flows. It asks the worker's HTTP
+address: that of --slot on this host unless --http says another. telcol steering where ADDR tells the slot of a
+device.`,
 	})
 	cmd.AddCommand(
 		ribPage(e, "devices", "The devices of the worker", nil, nil, nil),
