@@ -74,7 +74,7 @@ func cpuTime(b *testing.B) int64 {
 // from a thousandth of it. The routes are those of now, or as usual those of when the flow ended; every tenth prefix has changed since the
 // table was told, before the flows ended.
 func BenchmarkJoin(b *testing.B) {
-	for _, routes := range []int{100_000, 1_000_000} {
+	for _, routes := range []int{10_000, 100_000, 1_000_000} {
 		for _, hot := range []int{1, 1000} {
 			c, d, all := benchDevice(b, routes)
 			changeSome(c, d, all)

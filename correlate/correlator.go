@@ -164,25 +164,28 @@ func (c *Correlator) Flow(f *ipfix.Flow) {
 // the RIB is told before the first is joined.
 func (c *Correlator) Flows(batch []ipfix.Flow) {
 	c.device.clock.heard(batch[0].ExportTime, c.rec.Received, c.cfg.ClockTolerance)
-	asks := c.asks[:0]
+	asks := c.asks[:2*len(batch)]
 	for i := range batch {
 		f, p := &batch[i], &c.plans[i]
 		planVRF(f, p)
-		if f.Has&ipfix.FieldSrcAddr != 0 && p.src.known {
-			asks = append(asks, rib.Ask{VRF: p.src.rd, Addr: f.Src})
-		}
-		if f.Has&ipfix.FieldDstAddr != 0 && p.dst.known {
-			asks = append(asks, rib.Ask{VRF: p.dst.rd, Addr: f.Dst})
-		}
+		asks[2*i] = rib.Ask{VRF: p.src.rd, Skip: f.Has&ipfix.FieldSrcAddr == 0 || !p.src.known, Addr: f.Src}
+		asks[2*i+1] = rib.Ask{VRF: p.dst.rd, Skip: f.Has&ipfix.FieldDstAddr == 0 || !p.dst.known, Addr: f.Dst}
 	}
 	c.device.rib.Ahead(asks)
-	if c.cfg.Ahead != nil {
-		for i := range asks {
-			c.cfg.Ahead(asks[i].Attr)
-		}
-	}
+	c.tellAhead(0)
 	for i := range batch {
+		if i+1 < len(batch) { // one at a time: the processor keeps no more than a few dozen lines on their way
+			c.tellAhead(i + 1)
+		}
 		c.flow(&batch[i], &c.plans[i])
+	}
+}
+
+// tellAhead tells Config.Ahead of the routes of flow i of a batch.
+func (c *Correlator) tellAhead(i int) {
+	if c.cfg.Ahead != nil {
+		c.cfg.Ahead(c.asks[2*i].Attr)
+		c.cfg.Ahead(c.asks[2*i+1].Attr)
 	}
 }
 

@@ -56,8 +56,7 @@ func newRouteCache(entries int) routeCache {
 // entry returns the only place where attributes of that id may be. The cache is not empty.
 func (c routeCache) entry(id rib.AttrID) *attrEntry { return &c[int(id)&(len(c)-1)] }
 
-// fetch asks the memory for an entry. Done early for both routes of a flow, it lets the memory answer all at once and
-// while the flow itself is written.
+// fetch asks the memory for an entry.
 func (c routeCache) fetch(id rib.AttrID) {
 	if len(c) > 0 {
 		prefetch.Lines(unsafe.Pointer(c.entry(id)), fetchLines)

@@ -58,7 +58,8 @@ func NewEncoder(slot int, opts ...Option) *Encoder {
 	return e
 }
 
-// Ahead asks the memory for what records with a route of those attributes will need.
+// Ahead asks the memory for what a record with a route of those attributes will need, 0 for none. Called for both routes of a record
+// while the one before is being joined and written, it spares AppendJSON the wait.
 func (e *Encoder) Ahead(id rib.AttrID) {
 	if id != 0 {
 		e.routes.fetch(id)
@@ -69,8 +70,6 @@ func (e *Encoder) Ahead(id rib.AttrID) {
 // its names and the attributes of its routes. It allocates only to grow dst or to fill its caches.
 func (e *Encoder) AppendJSON(dst []byte, r *correlate.Record) []byte {
 	f := r.Flow
-	e.routes.fetch(r.Src.Match.Attr)
-	e.routes.fetch(r.Dst.Match.Attr)
 	dst = e.appendIdentity(dst, r)
 	dst = e.appendTimes(dst, f)
 	dst = appendTuple(dst, f)

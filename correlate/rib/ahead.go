@@ -11,6 +11,7 @@ import (
 type Ask struct {
 	VRF  RD
 	Addr netip.Addr // valid; unmapped
+	Skip bool       // there is no such lookup
 	Attr AttrID     // set by Ahead: a guess of the attributes that the lookup will give, 0 when there is none
 
 	// How far Ahead has got.
@@ -21,8 +22,8 @@ type Ask struct {
 	below bool    // slot is a child's
 }
 
-// aheadLevels is how many levels of a trie Ahead follows from the jump on: a few more than it has for most addresses.
-const aheadLevels = 3
+// aheadLevels is how many levels of a trie Ahead follows, from the jump on if there is one: as many as it has for most addresses.
+const aheadLevels = 6
 
 // Ahead asks for the memory that lookups will need, so that a lookup after it does not wait. A lookup alone waits four times in a row in
 // a large table: for the node, its slot, then the entry and its attributes. Ahead goes through all asks step by step instead, so that it waits for
@@ -37,15 +38,19 @@ func (r *RIB) Ahead(asks []Ask) {
 			vrf = r.vrfs[a.VRF]
 		}
 		a.Attr, a.node, a.slot = 0, nil, nil
-		if vrf == nil {
+		if vrf == nil || a.Skip {
 			continue
 		}
 		t := vrf.answering(version(!a.Addr.Is4()))
-		if t == nil || !t.trie.jump.on() { // a small one is in the processor's caches
+		if t == nil {
 			continue
 		}
 		a.table, a.key = t, keyOf(a.Addr)
-		if n := t.trie.jump.node(a.key); n != none {
+		n := t.trie.root
+		if t.trie.jump.on() {
+			n = t.trie.jump.node(a.key)
+		}
+		if n != none {
 			a.node = t.trie.node(n)
 			prefetch.Lines(unsafe.Pointer(a.node), nodeLines)
 			active++
