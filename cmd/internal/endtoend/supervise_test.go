@@ -65,7 +65,7 @@ const supervisedHTTP = 9100
 // all and ends.
 func TestSupervise(t *testing.T) {
 	if testing.Short() {
-		t.Skip("-short: takes 10 s")
+		t.Skip("-short: takes 12 s")
 	}
 	if !inNamespace(t) {
 		return
@@ -76,7 +76,7 @@ func TestSupervise(t *testing.T) {
 	}
 	defer taken.Close()
 	s := &supervisor{daemons.Start(t, daemons.Binary(t), "supervise", "--slots", "4", "--group", "sup", "--sink", "stdout",
-		"--http", fmt.Sprintf("127.0.0.1:%d", supervisedHTTP), "--watchdog", "3s")}
+		"--http", fmt.Sprintf("127.0.0.1:%d", supervisedHTTP), "--watchdog", "6s")}
 	for _, slot := range []int{0, 1, 3} {
 		awaitReady(t, slot)
 	}

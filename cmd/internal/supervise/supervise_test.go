@@ -185,7 +185,7 @@ func TestFailingWorkerIsTriedMoreSeldom(t *testing.T) {
 
 // A worker that is stuck is killed, after it has said what it was at.
 func TestStuckWorkerIsKilled(t *testing.T) {
-	s := supervise(t, func(cfg *Config) { cfg.Watchdog = time.Second }, roleGood, roleMute)
+	s := supervise(t, func(cfg *Config) { cfg.Watchdog = 3 * time.Second }, roleGood, roleMute)
 	s.await(t, `(?s)msg="worker is stuck, is killed" slot=1.*\[1\] SIGABRT: abort.*\[1\] goroutine .*"worker ended, is started again" slot=1`)
 	if n := len(s.pids(t, 0)); n != 1 {
 		t.Errorf("the other worker was started %d times", n)
