@@ -25,7 +25,7 @@ type events struct {
 	waits    atomic.Uint64 // times that a session waited for room
 	lostFull atomic.Uint64 // for want of room
 	lostStop atomic.Uint64 // because the worker stopped while a session waited for room
-	untold   atomic.Uint64 // gaps of sessions that ended, forgotten because there were too many
+	untold   atomic.Uint64 // gaps that nobody was told: of sessions that ended, when these were too many, and at the stop
 
 	mu     sync.Mutex
 	behind map[*sessionEvents]struct{} // sessions with something to tell that found no room
@@ -138,13 +138,13 @@ func (ev *events) nextID(now time.Time) uint64 {
 	}
 }
 
-// later remembers a session that has something to tell and found no room.
+// later remembers a session that has something to tell and found no room. The caller holds its lock.
 func (ev *events) later(s *sessionEvents) {
 	ev.mu.Lock()
 	_, known := ev.behind[s]
 	if !known && s.ended && len(ev.behind) >= maxBehind {
 		ev.mu.Unlock()
-		ev.untold.Add(1)
+		s.forsake()
 		return
 	}
 	ev.behind[s] = struct{}{}
@@ -161,6 +161,7 @@ func (ev *events) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			ev.tell()
+			ev.forsakeAll()
 			return
 		case <-ev.wake:
 		}
@@ -190,5 +191,18 @@ func (ev *events) tell() {
 	ev.mu.Unlock()
 	for _, s := range all {
 		s.catchUp()
+	}
+}
+
+// forsakeAll counts what is still to be told as lost: the worker ends.
+func (ev *events) forsakeAll() {
+	ev.mu.Lock()
+	left := ev.behind
+	ev.behind = make(map[*sessionEvents]struct{})
+	ev.mu.Unlock()
+	for s := range left {
+		s.mu.Lock()
+		s.forsake()
+		s.mu.Unlock()
 	}
 }

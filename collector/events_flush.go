@@ -133,6 +133,18 @@ func (s *sessionEvents) tellDown() {
 	s.items, s.bytes = drop(s.items), 0
 }
 
+// forsake counts as lost what the session has still to tell: its end, and the gap, of which no event will speak.
+func (s *sessionEvents) forsake() {
+	if s.down != nil {
+		s.down = nil
+		s.skip(kindSessionDown, 1)
+	}
+	if s.gap.Lost > 0 {
+		s.ev.untold.Add(1)
+	}
+	s.count()
+}
+
 // count hands the session's counts over.
 func (s *sessionEvents) count() {
 	for k, n := range s.counted {

@@ -426,6 +426,45 @@ func TestStopWhileWaiting(t *testing.T) {
 	}
 }
 
+// TestWhatIsUntoldAtTheStopIsLost ends sessions while there is no room for their events, and then the worker: their ends are counted as
+// lost, and their gaps as untold.
+func TestWhatIsUntoldAtTheStopIsLost(t *testing.T) {
+	cfg := Default()
+	cfg.BMP.Events, cfg.BMP.EventsBuffer = EventsAll, 1
+	out := &stuckWriter{stuck: make(chan struct{})}
+	s, err := newSink(&Config{Sink: SinkStdout, Kafka: cfg.Kafka, BMP: cfg.BMP}, Env{Stdout: out}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	defer close(out.stuck)
+	ev := newEvents(&cfg, s)
+	ctx, cancel := context.WithCancel(t.Context())
+	for i := range 3 {
+		from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 1)
+		told := ev.session(ctx, from)
+		told.Message(&bmp.Initiation{SysName: "pe"}, nil)
+		told.end(downClosed, "")
+	}
+	cancel()
+	ev.run(ctx)
+	const numbered = 3 * 3 // session up, initiation, session down
+	var counted uint64
+	for k := range numEventKinds {
+		counted += ev.counted[k].Load()
+	}
+	accepted := s.Counters()[TopicBMP].Accepted
+	lost := ev.lostFull.Load() + ev.lostStop.Load()
+	if counted != numbered || accepted+lost != numbered || lost == 0 || ev.untold.Load() == 0 || ev.pending() != 0 {
+		t.Errorf("%d events, %d accepted, %d lost, %d gaps untold, %d sessions behind", counted, accepted, lost, ev.untold.Load(), ev.pending())
+	}
+}
+
+// stuckWriter takes nothing until its channel is closed.
+type stuckWriter struct{ stuck chan struct{} }
+
+func (w *stuckWriter) Write(p []byte) (int, error) { <-w.stuck; return len(p), nil }
+
 // startCluster starts a broker on a port that was unused until now.
 func startCluster(t *testing.T, port int) []string {
 	t.Helper()
