@@ -157,6 +157,10 @@ func (c *core) run(ctx context.Context) {
 			c.takeStream(b)
 		case f := <-c.asks:
 			f()
+			if c.gone { // what waits is joined elsewhere: no tick may come between
+				c.finish()
+				return
+			}
 		case t := <-tick.C:
 			c.tick(t)
 		case <-ctx.Done():

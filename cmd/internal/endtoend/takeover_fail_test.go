@@ -32,6 +32,7 @@ func TestTakeoversThatFail(t *testing.T) {
 	const routers = 20
 	f := startFleet(t, g.group, routers, 2000)
 	f.StartFlows()
+	settled := g.settled(t)
 	old := g.workers[0]
 	for step, say := range []string{"", "a", "aw", "aeR", "aeRy"} {
 		dieAt(t, g, step, say)
@@ -66,7 +67,7 @@ func TestTakeoversThatFail(t *testing.T) {
 		t.Errorf("%d BMP sessions of %d routers", n, routers)
 	}
 	g.finish(t, f)
-	checkOrder(t, g.out)
+	checkOrder(t, g.out, settled)
 }
 
 // socket is where the group's only slot can be asked.
