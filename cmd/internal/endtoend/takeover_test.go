@@ -99,7 +99,7 @@ func (g *replaceable) settled(t *testing.T) time.Time {
 		time.Sleep(300 * time.Millisecond) // for more to come
 		return fmt.Errorf("%v flows waited, then %v", was, last)
 	})
-	return time.Now().Add(time.Second)
+	return time.Now()
 }
 
 // start starts a worker with further arguments.
