@@ -83,6 +83,7 @@ type supervised struct {
 // supervise runs a supervisor with a worker for each of the roles.
 func supervise(t *testing.T, change func(*Config), roles ...string) *supervised {
 	t.Helper()
+	t.Parallel() // they wait most of the time
 	s := &supervised{Buffer: new(daemons.Buffer), restart: make(chan struct{}), ready: make(chan struct{})}
 	out := NewOutput(s)
 	cfg := Config{
@@ -115,6 +116,14 @@ func supervise(t *testing.T, change func(*Config), roles ...string) *supervised 
 		}
 	})
 	return s
+}
+
+// notShort skips a test that takes seconds.
+func notShort(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: waits for seconds")
+	}
 }
 
 var started = regexp.MustCompile(`msg="worker started" slot=(\d+) pid=(\d+)`)
@@ -185,6 +194,7 @@ func TestFailingWorkerIsTriedMoreSeldom(t *testing.T) {
 
 // A worker that is stuck is killed, after it has said what it was at.
 func TestStuckWorkerIsKilled(t *testing.T) {
+	notShort(t)
 	s := supervise(t, func(cfg *Config) { cfg.Watchdog = 3 * time.Second }, roleGood, roleMute)
 	s.await(t, `(?s)msg="worker is stuck, is killed" slot=1.*\[1\] SIGABRT: abort.*\[1\] goroutine .*"worker ended, is started again" slot=1`)
 	if n := len(s.pids(t, 0)); n != 1 {
@@ -194,6 +204,7 @@ func TestStuckWorkerIsKilled(t *testing.T) {
 
 // So is one that does not even run.
 func TestStoppedWorkerIsKilled(t *testing.T) {
+	notShort(t)
 	s := supervise(t, func(cfg *Config) { cfg.Watchdog = time.Second }, roleGood)
 	<-s.ready
 	syscall.Kill(s.pids(t)[0], syscall.SIGSTOP)
@@ -243,6 +254,7 @@ func TestRollingTakeover(t *testing.T) {
 
 // One that cannot take over leaves the worker before it as it was.
 func TestTakeoverFails(t *testing.T) {
+	notShort(t)
 	for _, c := range []struct{ name, role string }{
 		{"ends", roleFails},
 		{"hangs", roleHangs},
@@ -296,6 +308,7 @@ func TestRollingRestartEnds(t *testing.T) {
 }
 
 func TestStubbornWorkerIsKilledAtTheStop(t *testing.T) {
+	notShort(t)
 	s := supervise(t, func(cfg *Config) { cfg.Patience = 3 * time.Second }, roleStubborn, roleGood)
 	<-s.ready
 	want := fmt.Sprintf("worker of slot 0 (pid %d) did not end within 3s and was killed", s.pids(t, 0)[0])
