@@ -49,6 +49,7 @@ func (v View) String() string {
 		return "adj-rib-out-pre"
 	case ViewAdjRIBOutPost:
 		return "adj-rib-out-post"
+	case numViews:
 	}
 	return "view-" + strconv.Itoa(int(v))
 }

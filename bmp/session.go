@@ -151,6 +151,7 @@ func (t *peerState) promised(v View) []Family {
 		return t.loc
 	case ViewAdjRIBOutPre, ViewAdjRIBOutPost:
 		return t.out
+	case ViewAdjRIBInPre, ViewAdjRIBInPost, numViews:
 	}
 	return t.in
 }

@@ -63,8 +63,13 @@ func collectBMPRoutes(e *emitter, b *correlate.BMPCounters) {
 		kind string
 		n    uint64
 	}{
-		{"announced", b.Announced}, {"withdrawn", b.Withdrawn}, {"not-kept", b.NotKept}, {"quota", b.RoutesRefused},
-		{"superseded", b.Superseded}, {"withdrawn-superseded", b.WithdrawnLate}, {"no-device", b.RoutesOfNoDevice},
+		{"announced", b.Announced},
+		{"withdrawn", b.Withdrawn},
+		{"not-kept", b.NotKept},
+		{"quota", b.RoutesRefused},
+		{"superseded", b.Superseded},
+		{"withdrawn-superseded", b.WithdrawnLate},
+		{"no-device", b.RoutesOfNoDevice},
 	} {
 		e.counter("telcol_bmp_routes_total", help, l.n, "kind", l.kind)
 	}
@@ -81,8 +86,12 @@ func collectRIB(e *emitter, s *snapshot) {
 		kind string
 		n    uint64
 	}{
-		{"new", n.Announced}, {"replaced", n.Replaced}, {"refreshed", n.Refreshed}, {"withdrawn", n.Withdrawn},
-		{"withdrawn-absent", n.WithdrawnAbsent}, {"swept", n.Swept},
+		{"new", n.Announced},
+		{"replaced", n.Replaced},
+		{"refreshed", n.Refreshed},
+		{"withdrawn", n.Withdrawn},
+		{"withdrawn-absent", n.WithdrawnAbsent},
+		{"swept", n.Swept},
 	} {
 		e.counter("telcol_rib_changes_total", changes, l.n, "kind", l.kind)
 	}

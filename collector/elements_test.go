@@ -16,7 +16,8 @@ func TestElementsOfTheConfiguration(t *testing.T) {
 	r := startTest(t, func(c *Config) {
 		c.Record.Extra = ExtraAll
 		c.IPFIX.Elements = []Element{
-			{Name: "tenantProtocol", PEN: 6876, ID: 888, Type: "unsigned8"}, {Name: "tenantSourceIPv4", PEN: 6876, ID: 889, Type: "ipv4Address"},
+			{Name: "tenantProtocol", PEN: 6876, ID: 888, Type: "unsigned8"},
+			{Name: "tenantSourceIPv4", PEN: 6876, ID: 889, Type: "ipv4Address"},
 			{Name: "tunnelName", PEN: 6876, ID: 900, Type: "string"},
 		}
 	})

@@ -157,8 +157,11 @@ func (c *IPFIXConfig) validate() error {
 		name string
 		d    time.Duration
 	}{
-		{"vrf-wait", c.VRFWait}, {"template-lifetime", c.TemplateLifetime}, {"options-lifetime", c.OptionsLifetime},
-		{"hold-age", c.HoldAge}, {"tcp-idle-timeout", c.TCPIdleTimeout},
+		{"vrf-wait", c.VRFWait},
+		{"template-lifetime", c.TemplateLifetime},
+		{"options-lifetime", c.OptionsLifetime},
+		{"hold-age", c.HoldAge},
+		{"tcp-idle-timeout", c.TCPIdleTimeout},
 	} {
 		if d.d < 0 {
 			return fmt.Errorf("%w: ipfix.%s %v must not be negative", ErrConfig, d.name, d.d)

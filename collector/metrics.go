@@ -222,8 +222,13 @@ func collectIPFIX(e *emitter, s *snapshot) {
 		result string
 		n      uint64
 	}{
-		{"learnt", n.TemplatesLearnt}, {"changed", n.TemplatesChanged}, {"refreshed", n.TemplatesRefreshed},
-		{"withdrawn", n.TemplatesWithdrawn}, {"expired", n.TemplatesExpired}, {"refused", n.TemplatesRefused}, {"bad", n.BadTemplates},
+		{"learnt", n.TemplatesLearnt},
+		{"changed", n.TemplatesChanged},
+		{"refreshed", n.TemplatesRefreshed},
+		{"withdrawn", n.TemplatesWithdrawn},
+		{"expired", n.TemplatesExpired},
+		{"refused", n.TemplatesRefused},
+		{"bad", n.BadTemplates},
 	} {
 		e.counter("telcol_ipfix_templates_total", templates, t.n, "result", t.result)
 	}

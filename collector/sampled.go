@@ -47,5 +47,5 @@ func (s *sampled) warn(msg string, attrs ...slog.Attr) {
 	if silent > 0 {
 		attrs = append(attrs, slog.Uint64("more_since", silent))
 	}
-	s.log.LogAttrs(context.Background(), slog.LevelWarn, msg, attrs...)
+	s.log.LogAttrs(context.Background(), slog.LevelWarn, msg, attrs...) //nolint:sloglint // the callers' messages are constants
 }

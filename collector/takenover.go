@@ -51,7 +51,7 @@ type predecessor struct {
 	began time.Time
 	given given
 
-	devices, routes, held, conns int
+	devices, routes, conns int
 }
 
 // takeOver takes all from the predecessor. After an error that has everything still, unless it has ended by itself.

@@ -191,7 +191,9 @@ func TestInputIsOutputAndLosses(t *testing.T) {
 	inputs := [][]byte{
 		good, flows(t, 10, 5),
 		good[:10], good[:40],
-		{0}, {0, 5, 0, 1}, {0, 9, 0, 1},
+		{0},
+		{0, 5, 0, 1},
+		{0, 9, 0, 1},
 		append([]byte{0, 10, 0, 22, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, 1, 0, 0, 60, 0, 0),
 	}
 	r.send(t, inputs...)

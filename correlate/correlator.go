@@ -111,8 +111,11 @@ func (c *Config) setDefaults() {
 		field *time.Duration
 		value time.Duration
 	}{
-		{&c.VRFWait, 5 * time.Second}, {&c.RIBWait, 60 * time.Second}, {&c.NewWait, 6 * time.Second},
-		{&c.QuietPeriod, 5 * time.Second}, {&c.ClockTolerance, 30 * time.Second},
+		{&c.VRFWait, 5 * time.Second},
+		{&c.RIBWait, 60 * time.Second},
+		{&c.NewWait, 6 * time.Second},
+		{&c.QuietPeriod, 5 * time.Second},
+		{&c.ClockTolerance, 30 * time.Second},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value

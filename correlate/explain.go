@@ -80,8 +80,13 @@ func (q *FlowQuestion) flow(d *Device, now int64) *ipfix.Flow {
 		is    bool
 		field ipfix.FieldSet
 	}{
-		{q.Src.IsValid(), ipfix.FieldSrcAddr}, {q.Dst.IsValid(), ipfix.FieldDstAddr}, {q.NextHop.IsValid(), ipfix.FieldBGPNextHop},
-		{q.IngressVRF != 0, ipfix.FieldIngressVRF}, {q.EgressVRF != 0, ipfix.FieldEgressVRF}, {q.HasRD, ipfix.FieldRD}, {q.End != 0, ipfix.FieldEnd},
+		{q.Src.IsValid(), ipfix.FieldSrcAddr},
+		{q.Dst.IsValid(), ipfix.FieldDstAddr},
+		{q.NextHop.IsValid(), ipfix.FieldBGPNextHop},
+		{q.IngressVRF != 0, ipfix.FieldIngressVRF},
+		{q.EgressVRF != 0, ipfix.FieldEgressVRF},
+		{q.HasRD, ipfix.FieldRD},
+		{q.End != 0, ipfix.FieldEnd},
 	} {
 		if has.is {
 			f.Has |= has.field
@@ -108,7 +113,7 @@ func ruleOf(s *Side, addr netip.Addr, x *rib.Explanation) string {
 		return "no view of the VRF has routes of the family"
 	case JoinUnknownVRF:
 		return "no options data say which route distinguisher the VRF id stands for; no other VRF is tried"
-	case JoinNone, JoinNotRouted:
+	case JoinNone, JoinNotRouted, numJoinStatus:
 	}
 	if !addr.IsValid() {
 		return "the flow has no such address"

@@ -68,7 +68,7 @@ func (d *Device) Answer(vrf rib.RD, addr, nextHop netip.Addr) (s Side, state RIB
 		state = RIBState(s.Match.State)
 	case JoinNoPrefix, JoinNoRIB:
 		state = RIBState(d.rib.State(vrf, addr))
-	case JoinNone, JoinUnknownVRF, JoinNotRouted:
+	case JoinNone, JoinUnknownVRF, JoinNotRouted, numJoinStatus:
 	}
 	return s, state
 }

@@ -164,9 +164,16 @@ func (x *DeviceDetail) text(w io.Writer) {
 		name  string
 		value uint64
 	}{
-		{"announced", c.Announced}, {"replaced", c.Replaced}, {"refreshed", c.Refreshed}, {"withdrawn", c.Withdrawn},
-		{"withdrawn, absent", c.WithdrawnAbsent}, {"swept", c.Swept}, {"refused routes", c.RefusedRoutes},
-		{"refused attributes", c.RefusedAttrs}, {"refused sources", c.RefusedSources}, {"invalid", c.Invalid},
+		{"announced", c.Announced},
+		{"replaced", c.Replaced},
+		{"refreshed", c.Refreshed},
+		{"withdrawn", c.Withdrawn},
+		{"withdrawn, absent", c.WithdrawnAbsent},
+		{"swept", c.Swept},
+		{"refused routes", c.RefusedRoutes},
+		{"refused attributes", c.RefusedAttrs},
+		{"refused sources", c.RefusedSources},
+		{"invalid", c.Invalid},
 		{"history evicted", c.HistoryEvicted},
 	} {
 		fmt.Fprintf(w, "%s\t%d\n", n.name, n.value)

@@ -199,6 +199,7 @@ func (x *Options) add(rq *request, d *correlate.Device, k optionKey) {
 		var e ipfix.SelectionSequence
 		e, ok = o.Sequences[k.ID]
 		v.Selectors, told = e.Selectors, e.Told
+	case numTables:
 	}
 	if ok {
 		v.Told, v.Age, v.Template = when(told.Updated), rq.age(told.Updated), told.Template

@@ -21,15 +21,18 @@ var pages = []page{
 	{"/devices/{device}/vrfs", []string{"vrf", "limit", "cursor"}, "its VRFs", vrfsPage},
 	{
 		"/devices/{device}/routes",
-		[]string{"prefix", "match", "vrf", "view", "peer", "family", "best", "stale", "limit", "cursor"}, "its routes", routesPage,
+		[]string{"prefix", "match", "vrf", "view", "peer", "family", "best", "stale", "limit", "cursor"},
+		"its routes", routesPage,
 	},
 	{
 		"/devices/{device}/lookup",
-		[]string{"address", "vrf", "next-hop", "limit", "cursor"}, "what the join answers for an address", lookupPage,
+		[]string{"address", "vrf", "next-hop", "limit", "cursor"},
+		"what the join answers for an address", lookupPage,
 	},
 	{
 		"/devices/{device}/explain",
-		[]string{"src", "dst", "vrf", "next-hop", "domain", "ingress-vrf", "egress-vrf", "at"}, "why the join says what it says of a flow", explainPage,
+		[]string{"src", "dst", "vrf", "next-hop", "domain", "ingress-vrf", "egress-vrf", "at"},
+		"why the join says what it says of a flow", explainPage,
 	},
 	{"/devices/{device}/quality", nil, "how its flows met its routes", qualityPage},
 	{"/aliases", nil, "further addresses of devices, and candidates for them", aliasesPage},

@@ -23,19 +23,23 @@ func TestRenormalize(t *testing.T) {
 			map[string]any{"bytes": "1500", "packets": "3", "sampling_rate": "256", "renormalized": nil},
 		},
 		{
-			"multiplied", both | ipfix.FieldSamplingRate, 1500, 3, 256, []Option{WithRenormalize()},
+			"multiplied", both | ipfix.FieldSamplingRate, 1500, 3, 256,
+			[]Option{WithRenormalize()},
 			map[string]any{"bytes": "384000", "packets": "768", "sampling_rate": "256", "renormalized": true},
 		},
 		{
-			"unsampled", both | ipfix.FieldSamplingRate, 1500, 3, 1, []Option{WithRenormalize()},
+			"unsampled", both | ipfix.FieldSamplingRate, 1500, 3, 1,
+			[]Option{WithRenormalize()},
 			map[string]any{"bytes": "1500", "packets": "3", "sampling_rate": "1", "renormalized": true},
 		},
 		{
-			"rate unknown", both, 1500, 3, 0, []Option{WithRenormalize()},
+			"rate unknown", both, 1500, 3, 0,
+			[]Option{WithRenormalize()},
 			map[string]any{"bytes": "1500", "packets": "3", "sampling_rate": nil, "renormalized": nil},
 		},
 		{
-			"too large", both | ipfix.FieldSamplingRate, math.MaxUint64 / 2, 3, 3, []Option{WithRenormalize()},
+			"too large", both | ipfix.FieldSamplingRate, math.MaxUint64 / 2, 3, 3,
+			[]Option{WithRenormalize()},
 			map[string]any{"bytes": "18446744073709551615", "packets": "9", "renormalized": true},
 		},
 	} {

@@ -56,8 +56,13 @@ func TestMessages(t *testing.T) {
 		payload []byte
 		file    syscall.Conn
 	}{
-		{"empty", nil, nil}, {"short", []byte("x"), nil}, {"socket", nil, udp}, {"socket and text", []byte("text"), udp},
-		{"many frames", long, nil}, {"many frames and a socket", long, udp}, {"one frame", long[:maxFrame], nil},
+		{"empty", nil, nil},
+		{"short", []byte("x"), nil},
+		{"socket", nil, udp},
+		{"socket and text", []byte("text"), udp},
+		{"many frames", long, nil},
+		{"many frames and a socket", long, udp},
+		{"one frame", long[:maxFrame], nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			sent := make(chan error, 1)

@@ -200,6 +200,7 @@ func (r *RIB) tableState(t *table) State {
 			return Syncing
 		case Synced:
 			st = Synced
+		case Absent, Stale:
 		}
 	}
 	if r.bare > 0 {

@@ -96,6 +96,7 @@ func (v View) String() string {
 		return "adj-rib-out-pre"
 	case AdjRIBOutPost:
 		return "adj-rib-out-post"
+	case numViews:
 	}
 	return "view-" + strconv.Itoa(int(v))
 }

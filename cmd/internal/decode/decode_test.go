@@ -101,12 +101,28 @@ func message(t testing.TB, version uint16, domain, sequence uint32, fill func(*i
 // Fields of the templates.
 var (
 	flowFields = []ipfix.Field{
-		{ID: 8, Len: 4}, {ID: 12, Len: 4}, {ID: 4, Len: 1}, {ID: 10, Len: 4}, {ID: 234, Len: 4}, {ID: 1, Len: 4}, {ID: 2, Len: 4},
-		{ID: 152, Len: 8}, {ID: 153, Len: 8}, {ID: 232, PEN: 2011, Len: 3}, {ID: 371, Len: 65535},
+		{ID: 8, Len: 4},
+		{ID: 12, Len: 4},
+		{ID: 4, Len: 1},
+		{ID: 10, Len: 4},
+		{ID: 234, Len: 4},
+		{ID: 1, Len: 4},
+		{ID: 2, Len: 4},
+		{ID: 152, Len: 8},
+		{ID: 153, Len: 8},
+		{ID: 232, PEN: 2011, Len: 3},
+		{ID: 371, Len: 65535},
 	}
 	v9Fields = []ipfix.Field{
-		{ID: 27, Len: 16}, {ID: 28, Len: 16}, {ID: 7, Len: 2}, {ID: 11, Len: 2}, {ID: 4, Len: 1}, {ID: 1, Len: 4}, {ID: 2, Len: 4},
-		{ID: 22, Len: 4}, {ID: 21, Len: 4},
+		{ID: 27, Len: 16},
+		{ID: 28, Len: 16},
+		{ID: 7, Len: 2},
+		{ID: 11, Len: 2},
+		{ID: 4, Len: 1},
+		{ID: 1, Len: 4},
+		{ID: 2, Len: 4},
+		{ID: 22, Len: 4},
+		{ID: 21, Len: 4},
 	}
 )
 

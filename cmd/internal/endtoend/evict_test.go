@@ -36,7 +36,7 @@ func TestEvict(t *testing.T) {
 	refused := daemons.Start(t, killed.Cmd.Path, append(killed.Cmd.Args[1:len(killed.Cmd.Args):len(killed.Cmd.Args)], "--http", "off", "--evict")...)
 	daemons.Eventually(t, 10*time.Second, "a worker that is well to be left alone", func() error {
 		if err := refused.Err(); err == nil || !strings.Contains(err.Error(), "that it is well: stop it, or use telcol steering evict --force") {
-			return fmt.Errorf("not refused: %v", err)
+			return fmt.Errorf("not refused: %s", fmt.Sprint(err))
 		}
 		return nil
 	})

@@ -104,11 +104,11 @@ func waitSaved(t *testing.T, g *group, devices int) {
 	daemons.Eventually(t, 40*time.Second, "the state of devices to be saved", func() error {
 		files, err := filepath.Glob(filepath.Join(g.state, g.name, "*", "*.device"))
 		if err != nil || len(files) != devices {
-			return fmt.Errorf("%d files, %v", len(files), err)
+			return fmt.Errorf("%d files, %s", len(files), fmt.Sprint(err))
 		}
 		for _, name := range files {
 			if info, err := os.Stat(name); err != nil || time.Since(info.ModTime()) < 7*time.Second {
-				return fmt.Errorf("%s was written a moment ago (%v)", name, err)
+				return fmt.Errorf("%s was written a moment ago (%s)", name, fmt.Sprint(err))
 			}
 		}
 		return nil

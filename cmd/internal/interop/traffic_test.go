@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -169,7 +170,7 @@ func (w *wire) send(t testing.TB, flows ...flow) {
 			}
 			more = true
 			frame, octets := f.frame(t)
-			if _, err := unix.Write(w.fd, frame); err != nil && err != syscall.ENOBUFS {
+			if _, err := unix.Write(w.fd, frame); err != nil && !errors.Is(err, syscall.ENOBUFS) {
 				t.Fatal(err)
 			} else if err == nil {
 				w.sent.add(f.key, volume{octets, 1})

@@ -69,7 +69,7 @@ func TestLinkTypes(t *testing.T) {
 				want[i].Time = start.Add(time.Duration(i) * time.Millisecond)
 			}
 			got, skipped, err := readAll(t, writePcap(t, tc.link, frames...))
-			if err != io.EOF || skipped != (Skipped{}) {
+			if !errors.Is(err, io.EOF) || skipped != (Skipped{}) {
 				t.Errorf("ended with %v, %+v skipped", err, skipped)
 			}
 			if !reflect.DeepEqual(got, want) {
@@ -112,7 +112,7 @@ func TestFormats(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got, skipped, err := readAll(t, tc.file)
-			if err != io.EOF || skipped != tc.skipped || len(got) != 1 {
+			if !errors.Is(err, io.EOF) || skipped != tc.skipped || len(got) != 1 {
 				t.Fatalf("got %d packets, %+v skipped, error %v", len(got), skipped, err)
 			}
 			if !got[0].Time.Equal(tc.time) || string(got[0].Payload) != "flows" {
@@ -147,7 +147,7 @@ func TestSkipped(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			good := ethernet(datagram(t, router, collector, "good"))
 			got, skipped, err := readAll(t, writePcap(t, layers.LinkTypeEthernet, good, tc.frame, good))
-			if err != io.EOF || len(got) != 2 {
+			if !errors.Is(err, io.EOF) || len(got) != 2 {
 				t.Errorf("got %d packets and error %v, want the two good ones", len(got), err)
 			}
 			// What is too short for a header at all may count as cut.

@@ -1,6 +1,7 @@
 package pcapfile
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -40,7 +41,7 @@ func newPcap(r *pcapgo.Reader) (*Reader, error) {
 
 func (s *pcapSource) next() ([]byte, gopacket.CaptureInfo, layers.LinkType, error) {
 	data, info, err := s.r.ReadPacketData()
-	if err == io.EOF && info.CaptureLength > 0 {
+	if errors.Is(err, io.EOF) && info.CaptureLength > 0 {
 		err = io.ErrUnexpectedEOF // the file ends between a packet's header and its octets
 	}
 	return data, info, s.link, err

@@ -237,7 +237,8 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{"foreign source", Options{Files: []string{whole}, IPFIX: c.ipfix, BMP: c.bmp}, ErrAddress, "ip addr add 192.0.2.1/32 dev lo"},
 		{"foreign source, IPv6", Options{Files: []string{whole}, IPFIX: c.ipfix, BMP: c.bmp, Map: six}, ErrAddress, "ip -6 addr add 2001:db8::77/128 dev lo nodad"},
 		{
-			"other family", Options{Files: []string{whole}, IPFIX: netip.MustParseAddrPort("198.51.100.1:1"), BMP: c.bmp, Map: six},
+			"other family",
+			Options{Files: []string{whole}, IPFIX: netip.MustParseAddrPort("198.51.100.1:1"), BMP: c.bmp, Map: six},
 			ErrAddress, "two families",
 		},
 		{"nobody at BMP", Options{Files: []string{writeCapture(t, routes)}, IPFIX: c.ipfix, BMP: closed, Map: twoRouters}, ErrRefused, "does not listen"},
