@@ -1,7 +1,5 @@
 package ipfix
 
-import "sync"
-
 // BatchFlows is how many flows a BatchHandler is given at most: all of a usual datagram's, and few enough that they and what they need
 // fit in a processor's nearest caches.
 const BatchFlows = 24
@@ -14,15 +12,25 @@ type batch struct {
 	n     int
 }
 
-var freeBatches = sync.Pool{New: func() any { return new(batch) }}
+// freeBatches has more room than goroutines decode at once, as a rule. What does not fit is left to the garbage collector.
+var freeBatches = make(chan *batch, 16)
 
 func takeBatch() *batch {
-	b := freeBatches.Get().(*batch)
-	b.n = 0
-	return b
+	select {
+	case b := <-freeBatches:
+		b.n = 0
+		return b
+	default:
+		return new(batch)
+	}
 }
 
-func (b *batch) giveBack() { freeBatches.Put(b) }
+func (b *batch) giveBack() {
+	select {
+	case freeBatches <- b:
+	default:
+	}
+}
 
 // nextSpans is room for the spans of the next record.
 func (b *batch) nextSpans(t *Template) []span {
