@@ -90,6 +90,7 @@ func (p *predecessor) takeOver() error {
 	if err := p.exchange(msgGoing, msgGone); err != nil {
 		return err
 	}
+	w.offers = openOffers(w) // in place of the predecessor's, so that there is one all the time
 	w.notify(notifyReady)
 	if err := p.expect(msgEnded); err != nil {
 		w.log.Warn("the worker before did not end in order, records of it may be lost", "err", err)

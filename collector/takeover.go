@@ -96,15 +96,15 @@ func (c *Config) takeoverSocket() string {
 	return filepath.Join(dir, c.Group, strconv.Itoa(c.Slot), "takeover.sock")
 }
 
-// offers are what a running worker hears on the socket of its slot. A nil offers hears nothing.
+// offers are what a running worker hears on the socket of its slot.
 type offers struct {
 	ln     *takeover.Listener
 	takers chan *taker
 	done   sync.WaitGroup
 }
 
-// offer begins to listen for processes that want to take over, until ctx ends.
-func (w *worker) offer(ctx context.Context) *offers {
+// openOffers makes the socket of the slot, which this worker holds.
+func openOffers(w *worker) *offers {
 	o := &offers{takers: make(chan *taker)}
 	path := w.cfg.takeoverSocket()
 	if path == "" {
@@ -113,13 +113,21 @@ func (w *worker) offer(ctx context.Context) *offers {
 	var err error
 	if o.ln, err = takeover.Listen(path); err != nil {
 		w.log.Warn("this worker cannot be taken over, only restarted; --run-dir names a folder for its socket", "err", err)
-		return o
 	}
-	o.done.Go(func() { o.listen(ctx, w) })
 	return o
 }
 
+// hear begins to listen to processes that want to take over, until ctx ends.
+func (o *offers) hear(ctx context.Context, w *worker) {
+	if o.ln != nil {
+		o.done.Go(func() { o.listen(ctx, w) })
+	}
+}
+
 func (o *offers) close() {
+	if o == nil {
+		return
+	}
 	if o.ln != nil {
 		o.ln.Close()
 	}

@@ -70,6 +70,7 @@ type worker struct {
 	conns           connections
 	aliases         *aliases
 	parked          parked // connections between two periods of serving
+	offers          *offers
 	bmpStats        intake.ServeStats
 }
 
@@ -126,6 +127,7 @@ func (w *worker) start(ctx context.Context) error {
 
 // abandon closes what start has opened.
 func (w *worker) abandon() {
+	w.offers.close()
 	if w.http != nil {
 		w.http.close()
 	}
@@ -140,6 +142,9 @@ func (w *worker) abandon() {
 // run serves until ctx ends or another process takes over. The stop goes with the stream: no new sessions and datagrams, then the owner
 // joins what was read, then the sink delivers.
 func (w *worker) run(ctx context.Context) error {
+	if w.offers == nil {
+		w.offers = openOffers(w)
+	}
 	w.log.Info("worker runs", "ipfix", addrsText(w.sockets.udp), "bmp", addrsText(w.sockets.bmp),
 		"steering", w.cfg.Steering, "slots", w.sockets.slots(), "http", w.http.addr(), "sink", w.cfg.Sink)
 	joining, stopJoining := context.WithCancel(context.Background())
@@ -164,10 +169,10 @@ func (w *worker) run(ctx context.Context) error {
 	}
 	w.http.serve()
 	owner.Go(func() { w.vouch(joining) })
-	offers := w.offer(joining)
+	w.offers.hear(joining, w)
 	w.notify(notifyReady)
 
-	taker, err := w.serve(ctx, offers, lost)
+	taker, err := w.serve(ctx, lost)
 	stopJoining()
 	stopTelling()
 	owner.Wait()
@@ -177,14 +182,14 @@ func (w *worker) run(ctx context.Context) error {
 	w.http.close()
 	w.sink.Close()
 	taker.end()
-	offers.close()
+	w.offers.close()
 	w.sockets.close()
 	return err
 }
 
 // serve reads from the sockets until ctx ends, a reader fails, or another process has taken over, which it returns. A process that wants to
 // and does not manage costs a pause.
-func (w *worker) serve(ctx context.Context, offers *offers, lost <-chan error) (*taker, error) {
+func (w *worker) serve(ctx context.Context, lost <-chan error) (*taker, error) {
 	for {
 		reading, pause := context.WithCancelCause(ctx)
 		readers, failed := w.read(reading)
@@ -194,7 +199,7 @@ func (w *worker) serve(ctx context.Context, offers *offers, lost <-chan error) (
 		case <-ctx.Done():
 			w.notify(notifyStopping)
 			w.log.Info("worker stops, delivers what it took")
-		case taker = <-offers.takers:
+		case taker = <-w.offers.takers:
 			pause(intake.ErrPause)
 		case err = <-failed:
 			pause(nil)

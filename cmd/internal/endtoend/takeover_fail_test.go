@@ -122,9 +122,12 @@ func dieAt(t *testing.T, g *replaceable, step int, words string) {
 func refuseStranger(t *testing.T, g *replaceable) {
 	t.Helper()
 	for name := g.socket(); name != g.state; name = filepath.Dir(name) {
-		if err := os.Chmod(name, 0o777); err != nil {
+		if err := os.Chmod(name, 0o755); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := os.Chmod(g.socket(), 0o777); err != nil {
+		t.Fatal(err)
 	}
 	if err := os.Chmod(filepath.Dir(daemons.Binary(t)), 0o755); err != nil {
 		t.Fatal(err)
