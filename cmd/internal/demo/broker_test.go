@@ -13,6 +13,9 @@ import (
 
 // TestTopicStaysBounded writes much more than is kept, reads it, and looks at the memory.
 func TestTopicStaysBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: with few records the heap depends on where segments end")
+	}
 	b, err := startBroker()
 	if err != nil {
 		t.Fatal(err)
@@ -32,11 +35,7 @@ func TestTopicStaysBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer producer.Close()
-	const rounds, size = 20, 1500
-	records := 5000
-	if testing.Short() {
-		records = 2000
-	}
+	const rounds, size, records = 20, 1500, 5000
 	var first, last uint64
 	for round := range rounds {
 		for range records {
