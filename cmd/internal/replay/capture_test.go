@@ -27,7 +27,7 @@ func TestCapturedBMP(t *testing.T) {
 	if dir == "" {
 		t.Skip("TELCOL_ORACLE names no folder of captures")
 	}
-	expected, err := filepath.Glob(filepath.Join(dir, "*", "output-bmp-00.json"))
+	expected, err := filepath.Glob(filepath.Join(dir, "captures", "*", "output-bmp-00.json"))
 	if err != nil || len(expected) == 0 {
 		t.Fatalf("no capture of BMP in %s: %v", dir, err)
 	}
