@@ -19,7 +19,7 @@ func (w *worker) startByTakeover(ctx context.Context) error {
 	if path == "" {
 		return fmt.Errorf("%w: a takeover without steering needs a place to meet: give both workers the same --run-dir or --state-dir", ErrConfig)
 	}
-	conn, err := takeover.Dial(ctx, path)
+	conn, err := dialPredecessor(ctx, path)
 	if errors.Is(err, takeover.ErrNobody) {
 		return w.startWithoutPredecessor(ctx)
 	}
@@ -42,6 +42,24 @@ func (w *worker) startByTakeover(ctx context.Context) error {
 		return fmt.Errorf("takeover from process %d: %w", conn.PID(), err)
 	}
 	return nil
+}
+
+// socketPatience is how long the socket of a slot may be missing: a worker that has just taken over may not listen yet.
+const socketPatience = time.Second
+
+// dialPredecessor finds the worker that holds the slot. One that is about to end or to begin does not answer for a moment.
+func dialPredecessor(ctx context.Context, path string) (*takeover.Conn, error) {
+	for began := time.Now(); ; {
+		conn, err := takeover.Dial(ctx, path)
+		if !errors.Is(err, takeover.ErrNobody) || time.Since(began) > socketPatience {
+			return conn, err
+		}
+		select {
+		case <-time.After(socketPatience / 20):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 // predecessor is the worker that is taken over.
