@@ -48,7 +48,7 @@ func TestTakeoversThatFail(t *testing.T) {
 		t.Helper()
 		daemons.Eventually(t, 20*time.Second, what, func() error {
 			if err := w.Err(); err == nil || !strings.Contains(err.Error(), want) {
-				return fmt.Errorf("want %q, got %v", want, err)
+				return fmt.Errorf("want %q, got %s", want, fmt.Sprint(err))
 			}
 			return nil
 		})
@@ -138,7 +138,7 @@ func refuseStranger(t *testing.T, g *replaceable) {
 	stranger := daemons.StartCommand(t, cmd)
 	daemons.Eventually(t, 20*time.Second, "a stranger to be refused", func() error {
 		if err := stranger.Err(); err == nil || !strings.Contains(err.Error(), "runs as another user") {
-			return fmt.Errorf("the stranger: %v", err)
+			return fmt.Errorf("the stranger: %s", fmt.Sprint(err))
 		}
 		if !strings.Contains(g.workers[0].Output(), "the other process runs as another user") {
 			return errors.New("the worker has not said so")
