@@ -106,7 +106,7 @@ func needResilient(t *testing.T) {
 		sysctl -qw net.ipv4.fib_multipath_hash_policy=3 && sysctl -qw net.ipv6.fib_multipath_hash_policy=3`)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Skipf("no nexthop groups with a hash of chosen fields here: %v: %s", err, bytes.TrimSpace(out))
+		daemons.Skip(t, "TELCOL_REQUIRE_BPF", fmt.Sprintf("no nexthop groups with a hash of chosen fields here: %s: %s", fmt.Sprint(err), bytes.TrimSpace(out)))
 	}
 }
 
