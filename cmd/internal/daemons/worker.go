@@ -28,7 +28,7 @@ type Worker struct {
 func StartWorker(t testing.TB, args ...string) *Worker {
 	t.Helper()
 	if !slices.Contains(args, "--http") {
-		args = append(args, "--http", fmt.Sprintf("127.0.0.1:%d", FreePort(t, "tcp")))
+		args = append(args, "--http", fmt.Sprintf("127.0.0.1:%d", FreePort(t)))
 	}
 	w := &Worker{HTTP: args[slices.Index(args, "--http")+1]}
 	out, err := os.CreateTemp(t.TempDir(), "stdout-*.json")

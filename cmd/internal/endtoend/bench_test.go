@@ -120,8 +120,8 @@ type benchWorker struct {
 func startBenchWorker(b *testing.B, args ...string) *benchWorker {
 	b.Helper()
 	path := daemons.Binary(b)
-	port := func(network string) string { return fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(b, network)) }
-	w := &benchWorker{ipfix: port("udp"), bmp: port("tcp"), http: port("tcp")}
+	port := func() string { return fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(b)) }
+	w := &benchWorker{ipfix: port(), bmp: port(), http: port()}
 	p, err := os.StartProcess(path, append([]string{
 		path, "worker", "--slot", "0", "--steering", "off", "--listen-ipfix", w.ipfix, "--listen-bmp", w.bmp, "--http", w.http, "--log-level", "error",
 	}, args...), &os.ProcAttr{Files: []*os.File{nil, nil, os.Stderr}, Sys: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}})

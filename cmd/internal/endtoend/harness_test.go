@@ -46,7 +46,7 @@ func startGroup(t *testing.T, slots int, args ...string) *group {
 func startGroupOn(t *testing.T, host string, slots int, args ...string) *group {
 	t.Helper()
 	g := &group{name: fmt.Sprintf("e2e-%d-%d", os.Getpid(), time.Now().UnixNano()%1e6)}
-	udp, tcp := daemons.FreePort(t, "udp"), daemons.FreePort(t, "tcp")
+	udp, tcp := daemons.FreePort(t), daemons.FreePort(t)
 	g.ipfix, g.bmp = fmt.Sprintf("127.0.0.1:%d", udp), fmt.Sprintf("127.0.0.1:%d", tcp)
 	daemons.Telcol(t, "steering", "init", "--group", g.name, "--slots", strconv.Itoa(slots))
 	t.Cleanup(func() { exec.Command(daemons.Binary(t), "steering", "destroy", "--group", g.name).Run() })

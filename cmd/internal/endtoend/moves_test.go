@@ -124,8 +124,8 @@ func startUncapped(t *testing.T, slots int) *group {
 		t.Fatal(err)
 	}
 	g := &group{name: fmt.Sprintf("e2e-%d", os.Getpid()), state: daemons.Dir(t)}
-	g.ipfix = fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t, "udp"))
-	g.bmp = fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t, "tcp"))
+	g.ipfix = fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t))
+	g.bmp = fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t))
 	key := filepath.Join(t.TempDir(), "key") // one that gives devices to each slot
 	if err := os.WriteFile(key, []byte("000102030405060708090a0b0c0d0e0f"), 0o600); err != nil {
 		t.Fatal(err)
@@ -145,7 +145,7 @@ func startUncapped(t *testing.T, slots int) *group {
 
 func startUncappedWorker(t *testing.T, g *group, slot int) *daemons.Worker {
 	t.Helper()
-	w := &daemons.Worker{HTTP: fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t, "tcp"))}
+	w := &daemons.Worker{HTTP: fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t))}
 	out, err := os.CreateTemp(t.TempDir(), "stdout-*.json")
 	if err != nil {
 		t.Fatal(err)

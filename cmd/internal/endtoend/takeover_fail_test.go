@@ -197,7 +197,7 @@ func TestTakeoverOfAnotherVersion(t *testing.T) {
 	other := daemons.StartCommand(t, cmd)
 	daemons.Eventually(t, 10*time.Second, "the other version to listen", func() error { _, err := os.Stat(socket); return err })
 	w := daemons.StartWorker(t, "--slot", "0", "--steering", "off", "--sink", "stdout", "--run-dir", dir, "--takeover",
-		"--listen-ipfix", fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t, "udp")), "--listen-bmp", fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t, "tcp")))
+		"--listen-ipfix", fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t)), "--listen-bmp", fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t)))
 	w.WaitReady(t)
 	other.Wait(t, 10*time.Second)
 	if said := w.Output(); !strings.Contains(said, "cannot hand over what it knows") || !strings.Contains(said, "another version: 200, this is ") {
@@ -232,7 +232,7 @@ func TestOtherVersion(t *testing.T) {
 // TestTakeoverOfNobody starts a worker with --takeover where there is none: it starts as any other.
 func TestTakeoverOfNobody(t *testing.T) {
 	w := daemons.StartWorker(t, "--slot", "0", "--steering", "off", "--sink", "stdout", "--run-dir", t.TempDir(), "--takeover",
-		"--listen-ipfix", fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t, "udp")), "--listen-bmp", fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t, "tcp")))
+		"--listen-ipfix", fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t)), "--listen-bmp", fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t)))
 	w.WaitReady(t)
 	w.Stop(t)
 }

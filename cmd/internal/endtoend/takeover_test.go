@@ -73,12 +73,12 @@ type replaceable struct {
 func startReplaceable(t *testing.T, addr string, args ...string) *replaceable {
 	t.Helper()
 	g := &replaceable{group: &group{name: fmt.Sprintf("e2e-%d", os.Getpid()), state: daemons.Dir(t)}, out: filepath.Join(t.TempDir(), "records.json")}
-	udp, tcp := daemons.FreePort(t, "udp"), daemons.FreePort(t, "tcp")
+	udp, tcp := daemons.FreePort(t), daemons.FreePort(t)
 	g.ipfix, g.bmp = fmt.Sprintf("127.0.0.1:%d", udp), fmt.Sprintf("127.0.0.1:%d", tcp)
 	daemons.Telcol(t, "steering", "init", "--group", g.name, "--slots", "1")
 	t.Cleanup(func() { exec.Command(daemons.Binary(t), "steering", "destroy", "--force", "--group", g.name).Run() })
 	g.args = append([]string{
-		"worker", "--slot", "0", "--group", g.name, "--sink", "stdout", "--http", fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t, "tcp")),
+		"worker", "--slot", "0", "--group", g.name, "--sink", "stdout", "--http", fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t)),
 		"--listen-ipfix", fmt.Sprintf("%s:%d", addr, udp), "--listen-bmp", fmt.Sprintf("%s:%d", addr, tcp), "--run-dir", g.state, "--bmp-quiet-period", "1s",
 	}, args...)
 	g.workers = []*daemons.Worker{g.start(t)}

@@ -23,9 +23,9 @@ type collector struct {
 
 func startCollector(t *testing.T) *collector {
 	t.Helper()
-	addr := fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t, "udp"))
+	addr := fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t))
 	w := daemons.StartWorker(t, "--slot", "0", "--steering", "off", "--sink", "stdout",
-		"--listen-ipfix", addr, "--listen-bmp", fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t, "tcp")))
+		"--listen-ipfix", addr, "--listen-bmp", fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t)))
 	w.WaitReady(t)
 	return &collector{Worker: w, addr: addr}
 }
@@ -111,7 +111,7 @@ type nfcapd struct {
 
 func startNfcapd(t *testing.T) *nfcapd {
 	t.Helper()
-	port := daemons.FreePort(t, "udp")
+	port := daemons.FreePort(t)
 	n := &nfcapd{addr: fmt.Sprintf("127.0.0.1:%d", port), dir: daemons.Dir(t)}
 	n.Process = daemons.Start(t, "nfcapd", "-w", n.dir, "-b", "127.0.0.1", "-p", strconv.Itoa(port))
 	daemons.Eventually(t, 10*time.Second, "nfcapd to listen", func() error {
