@@ -20,23 +20,19 @@ func (w *worker) startByTakeover(ctx context.Context) error {
 		return fmt.Errorf("%w: a takeover without steering needs a place to meet: give both workers the same --run-dir or --state-dir", ErrConfig)
 	}
 	conn, err := dialPredecessor(ctx, path)
-	if errors.Is(err, takeover.ErrNobody) {
+	switch {
+	case errors.Is(err, takeover.ErrNobody):
 		return w.startWithoutPredecessor(ctx)
-	}
-	if err != nil {
+	case errors.Is(err, takeover.ErrVersion):
+		defer conn.Close()
+		return w.startByReplacement(ctx, conn.PID(), err)
+	case err != nil:
 		return fmt.Errorf("takeover: %w", err)
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	p := &predecessor{conn: conn, w: w, began: time.Now()}
-	conn.SetDeadline(time.Now().Add(takeoverGreeting))
-	if err := conn.Hello(); err != nil {
-		if errors.Is(err, takeover.ErrVersion) {
-			return w.startByReplacement(ctx, conn.PID(), err)
-		}
-		return fmt.Errorf("takeover from process %d: %w", conn.PID(), err)
-	}
 	if err := p.takeOver(); err != nil {
 		w.parked.drop()
 		return fmt.Errorf("takeover from process %d: %w", conn.PID(), err)
@@ -47,10 +43,11 @@ func (w *worker) startByTakeover(ctx context.Context) error {
 // socketPatience is how long the socket of a slot may be missing: a worker that has just taken over may not listen yet.
 const socketPatience = time.Second
 
-// dialPredecessor finds the worker that holds the slot. One that is about to end or to begin does not answer for a moment.
+// dialPredecessor finds the worker that holds the slot and greets it. One that is about to end or to begin does not answer for a moment. With
+// ErrVersion the connection, to one that says another hello, is open too.
 func dialPredecessor(ctx context.Context, path string) (*takeover.Conn, error) {
 	for began := time.Now(); ; {
-		conn, err := takeover.Dial(ctx, path)
+		conn, err := greetPredecessor(ctx, path)
 		if !errors.Is(err, takeover.ErrNobody) || time.Since(began) > socketPatience {
 			return conn, err
 		}
@@ -59,6 +56,21 @@ func dialPredecessor(ctx context.Context, path string) (*takeover.Conn, error) {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
+	}
+}
+
+func greetPredecessor(ctx context.Context, path string) (*takeover.Conn, error) {
+	conn, err := takeover.Dial(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	conn.SetDeadline(time.Now().Add(takeoverGreeting))
+	switch err := conn.Hello(); {
+	case err == nil, errors.Is(err, takeover.ErrVersion):
+		return conn, err
+	default:
+		conn.Close()
+		return nil, fmt.Errorf("process %d: %w", conn.PID(), err)
 	}
 }
 

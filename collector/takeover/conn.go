@@ -93,16 +93,16 @@ func (c *Conn) Close() error { return c.conn.Close() }
 func (c *Conn) SetDeadline(t time.Time) error { return c.conn.SetDeadline(t) }
 
 // Hello tells the own version and reads that of the other process. The error is ErrVersion when it is another one, or when the other
-// does not know this hello at all.
+// does not know this hello at all, and ErrNobody when the other process has ended without a word.
 func (c *Conn) Hello() error { return c.hello(Version) }
 
 func (c *Conn) hello(version byte) error {
 	if _, err := c.conn.Write(append([]byte(hello), version)); err != nil {
-		return fmt.Errorf("hello: %w", err)
+		return helloError(err)
 	}
 	theirs := make([]byte, len(hello)+1)
 	if _, err := io.ReadFull(c.conn, theirs); err != nil {
-		return fmt.Errorf("hello: %w", err)
+		return helloError(err)
 	}
 	if string(theirs[:len(hello)]) != hello {
 		return fmt.Errorf("%w: no hello", ErrVersion)
@@ -111,6 +111,14 @@ func (c *Conn) hello(version byte) error {
 		return fmt.Errorf("%w: %d, this is %d", ErrVersion, v, version)
 	}
 	return nil
+}
+
+// helloError tells a process that ended before it said anything from one that cannot be understood.
+func helloError(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE) {
+		err = fmt.Errorf("%w: %w", ErrNobody, err)
+	}
+	return fmt.Errorf("hello: %w", err)
 }
 
 // Send sends a message, and with it the descriptor of a socket when file is not nil.

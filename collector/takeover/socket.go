@@ -49,7 +49,7 @@ func Listen(path string) (*Listener, error) {
 		l.id, err = os.Lstat(fresh)
 	}
 	if err == nil {
-		err = os.Rename(fresh, path)
+		err = l.alone(func() error { return os.Rename(fresh, path) })
 	}
 	if err != nil {
 		ln.Close()
@@ -57,6 +57,23 @@ func Listen(path string) (*Listener, error) {
 		return nil, fmt.Errorf("socket %s: %w", path, err)
 	}
 	return l, nil
+}
+
+// alone does something to the name while no other process does. One that ends looks whose the name is before it removes it, and must not
+// remove that of the one that has come in between.
+func (l *Listener) alone(do func() error) error {
+	dir, err := os.Open(filepath.Dir(l.path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close() // and with it the lock
+	for err = unix.EINTR; errors.Is(err, unix.EINTR); {
+		err = unix.Flock(int(dir.Fd()), unix.LOCK_EX)
+	}
+	if err != nil {
+		return os.NewSyscallError("flock", err)
+	}
+	return do()
 }
 
 // makeFolder makes the folders of a socket. One that others may write to would let them put a socket of theirs in place, which
@@ -102,11 +119,15 @@ func (l *Listener) Accept() (*Conn, error) {
 
 // Close ends the socket and removes its name, unless another process has taken it.
 func (l *Listener) Close() error {
-	err := l.ln.Close()
-	if now, serr := os.Lstat(l.path); serr == nil && os.SameFile(now, l.id) {
-		os.Remove(l.path)
-	}
-	return err
+	// The name first: while the socket is open no other file can have its inode.
+	err := l.alone(func() error {
+		now, err := os.Lstat(l.path)
+		if err != nil || !os.SameFile(now, l.id) {
+			return nil
+		}
+		return os.Remove(l.path)
+	})
+	return errors.Join(l.ln.Close(), err)
 }
 
 // Dial connects to the process that holds a slot. The error is ErrNobody when there is none.

@@ -169,6 +169,31 @@ func TestListen(t *testing.T) {
 	}
 }
 
+// TestSuccession has each listener end while the next one begins: the name is the next one's whoever is first.
+func TestSuccession(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "3.sock")
+	var last *Listener
+	for i := range 2000 {
+		ended := make(chan struct{})
+		go func(last *Listener) {
+			defer close(ended)
+			if last != nil {
+				last.Close()
+			}
+		}(last)
+		next, err := Listen(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-ended
+		if now, err := os.Lstat(path); err != nil || !os.SameFile(now, next.id) {
+			t.Fatalf("round %d: the name is gone: %v", i, err)
+		}
+		last = next
+	}
+	last.Close()
+}
+
 // TestManyFiles sends more descriptors than one, which are refused and do not stay open.
 func TestManyFiles(t *testing.T) {
 	from, to := pair(t)
