@@ -24,17 +24,29 @@ type listenerName struct {
 	Addr string       `json:"addr"`
 }
 
-// given are listeners that another process gave. A nil given has none. Each can be taken once.
-type given struct{ files map[listenerName]*os.File }
+// listenerText is a listener on the way to another process.
+type listenerText struct {
+	listenerName
+	Dropped uint32 `json:"dropped,omitempty"` // datagrams that the worker before has counted, see intake.UDP.Dropped
+}
 
-func (g *given) add(n listenerName, f *os.File) {
+// given are listeners that another process gave. A nil given has none. Each can be taken once.
+type given struct {
+	files   map[listenerName]*os.File
+	dropped map[string]uint32 // by address of the datagrams
+}
+
+func (g *given) add(t listenerText, f *os.File) {
 	if g.files == nil {
-		g.files = make(map[listenerName]*os.File)
+		g.files, g.dropped = make(map[listenerName]*os.File), make(map[string]uint32)
 	}
-	if old := g.files[n]; old != nil {
+	if old := g.files[t.listenerName]; old != nil {
 		old.Close()
 	}
-	g.files[n] = f
+	g.files[t.listenerName] = f
+	if t.Kind == listenUDP {
+		g.dropped[t.Addr] = t.Dropped
+	}
 }
 
 // take gives the file of a listener, nil if there is none. It is the caller's to close.
@@ -60,21 +72,22 @@ func (g *given) close() (left []string) {
 	return left
 }
 
-func (g *given) udp(addr netip.AddrPort) (*net.UDPConn, error) {
+// udp also returns how many datagrams that the kernel dropped were counted.
+func (g *given) udp(addr netip.AddrPort) (conn *net.UDPConn, dropped uint32, err error) {
 	f := g.take(listenerName{listenUDP, addr.String()})
 	if f == nil {
-		return nil, nil
+		return nil, 0, nil
 	}
 	defer f.Close()
 	c, err := net.FilePacketConn(f)
 	if err != nil {
-		return nil, fmt.Errorf("socket %s that was given: %w", addr, err)
+		return nil, 0, fmt.Errorf("socket %s that was given: %w", addr, err)
 	}
 	if u, ok := c.(*net.UDPConn); ok {
-		return u, nil
+		return u, g.dropped[addr.String()], nil
 	}
 	c.Close()
-	return nil, fmt.Errorf("socket %s that was given is not one for datagrams", addr)
+	return nil, 0, fmt.Errorf("socket %s that was given is not one for datagrams", addr)
 }
 
 func (g *given) tcp(kind listenerKind, addr netip.AddrPort) (*net.TCPListener, error) {
@@ -112,7 +125,7 @@ func (g *given) listener(n listenerName) (*net.TCPListener, error) {
 
 // namedListener is a listener on the way to another process.
 type namedListener struct {
-	listenerName
+	listenerText
 	socket syscall.Conn
 }
 
@@ -127,18 +140,21 @@ func (w *worker) listeners() (all []namedListener, err error) {
 		return nil, err
 	}
 	for i, u := range w.sockets.udp {
-		all = append(all, namedListener{listenerName{listenUDP, flows[i].String()}, u})
+		all = append(all, namedListener{listenerText{listenerName{listenUDP, flows[i].String()}, u.in.Dropped()}, u})
+	}
+	add := func(kind listenerKind, addr string, ln syscall.Conn) {
+		all = append(all, namedListener{listenerText{listenerName: listenerName{kind, addr}}, ln})
 	}
 	for i, ln := range w.sockets.bmp {
-		all = append(all, namedListener{listenerName{listenBMP, routes[i].String()}, ln})
+		add(listenBMP, routes[i].String(), ln)
 	}
 	for i, ln := range w.sockets.flows {
 		port := uint16(ln.Addr().(*net.TCPAddr).Port)
-		all = append(all, namedListener{listenerName{listenFlows, netip.AddrPortFrom(flows[i].Addr(), port).String()}, ln})
+		add(listenFlows, netip.AddrPortFrom(flows[i].Addr(), port).String(), ln)
 	}
 	if w.http != nil {
 		if ln, ok := w.http.ln.(*net.TCPListener); ok {
-			all = append(all, namedListener{listenerName{listenGlass, w.cfg.HTTPAddr()}, ln})
+			add(listenGlass, w.cfg.HTTPAddr(), ln)
 		}
 	}
 	return all, nil

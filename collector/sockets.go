@@ -109,14 +109,14 @@ func (s *sockets) openUDP(ctx context.Context) error {
 		return err
 	}
 	for _, a := range addrs {
-		conn, err := s.listenUDP(ctx, a)
+		conn, dropped, err := s.listenUDP(ctx, a)
 		if err != nil {
 			return advise(err, "listen-ipfix")
 		}
 		u := &udpSocket{UDPConn: conn}
 		s.udp = append(s.udp, u)
 		if u.in, err = intake.NewUDP(conn, intake.UDPConfig{
-			ReceiveBuffer: s.cfg.Intake.ReceiveBuffer, Coalesce: s.cfg.Intake.Coalesce,
+			ReceiveBuffer: s.cfg.Intake.ReceiveBuffer, Coalesce: s.cfg.Intake.Coalesce, Dropped: dropped,
 		}); err != nil {
 			return fmt.Errorf("udp socket %s: %w", a, err)
 		}
@@ -124,14 +124,17 @@ func (s *sockets) openUDP(ctx context.Context) error {
 	return nil
 }
 
-func (s *sockets) listenUDP(ctx context.Context, addr netip.AddrPort) (*net.UDPConn, error) {
-	if conn, err := s.given.udp(addr); conn != nil || err != nil {
-		return conn, err
+// listenUDP also returns how many datagrams that the kernel dropped at the socket are counted already.
+func (s *sockets) listenUDP(ctx context.Context, addr netip.AddrPort) (conn *net.UDPConn, dropped uint32, err error) {
+	if conn, dropped, err = s.given.udp(addr); conn != nil || err != nil {
+		return conn, dropped, err
 	}
 	if s.group == nil {
-		return intake.ListenUDP(ctx, addr)
+		conn, err = intake.ListenUDP(ctx, addr)
+		return conn, 0, err
 	}
-	return s.group.ListenUDP(ctx, addr, s.cfg.Slot, steering.ListenOptions{ReadBuffer: s.cfg.Intake.ReceiveBuffer, Replace: s.replace})
+	conn, err = s.group.ListenUDP(ctx, addr, s.cfg.Slot, steering.ListenOptions{ReadBuffer: s.cfg.Intake.ReceiveBuffer, Replace: s.replace})
+	return conn, 0, err
 }
 
 func (s *sockets) listenTCP(ctx context.Context, kind listenerKind, addr netip.AddrPort) (*net.TCPListener, error) {

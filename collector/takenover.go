@@ -81,7 +81,7 @@ type predecessor struct {
 	began time.Time
 	given given
 
-	devices, routes, conns int
+	devices, routes, conns, spooled int
 }
 
 // takeOver takes all from the predecessor. After an error that has everything still, unless it has ended by itself.
@@ -122,12 +122,36 @@ func (p *predecessor) takeOver() error {
 	}
 	w.offers = openOffers(w) // in place of the predecessor's, so that there is one all the time
 	w.notify(notifyReady)
-	if err := p.expect(msgEnded); err != nil {
+	if err := p.awaitEnd(); err != nil {
 		w.log.Warn("the worker before did not end in order, records of it may be lost", "err", err)
 	}
-	w.log.Info("slot taken over", "from", p.conn.PID(), "devices", p.devices, "routes", p.routes, "connections", p.conns,
+	w.log.Info("slot taken over", "from", p.conn.PID(), "devices", p.devices, "routes", p.routes, "connections", p.conns, "spooled", p.spooled,
 		"took", time.Since(p.began).Round(time.Millisecond))
 	return nil
+}
+
+// awaitEnd takes what came in since the predecessor stopped reading, up to its end. It delivers before it tells.
+func (p *predecessor) awaitEnd() error {
+	p.conn.SetDeadline(time.Now().Add(p.w.cfg.DrainAfter + takeoverLimit))
+	for {
+		m, err := p.conn.Receive()
+		if err != nil {
+			return err
+		}
+		m.Close()
+		switch m.Kind {
+		case msgEnded:
+			return nil
+		case msgSpool:
+			n, err := p.w.core.takeSpooled(m.Payload)
+			p.spooled += n
+			if err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("%w: message %q at the end", takeover.ErrFrame, m.Kind)
+		}
+	}
 }
 
 // exchange says something and waits for the answer.
@@ -177,12 +201,12 @@ func (p *predecessor) take(m *takeover.Message) error {
 	}
 	switch m.Kind {
 	case msgListener:
-		var n listenerName
-		if err := json.Unmarshal(m.Payload, &n); err != nil || file == nil {
+		var t listenerText
+		if err := json.Unmarshal(m.Payload, &t); err != nil || file == nil {
 			m.Close()
 			return fmt.Errorf("listener: %w", errors.Join(takeover.ErrFrame, err))
 		}
-		p.given.add(n, file)
+		p.given.add(t, file)
 		return nil
 	case msgConn:
 		c, err := decodeParked(m.Payload, file)

@@ -28,11 +28,12 @@ import (
 //	          ◄──── yours    all records that the worker made are delivered
 //	going     ────►          the slot is claimed with the same sockets; nothing was read of them yet
 //	          ◄──── gone     from here on the worker only ends
-//	          ◄──── ended    nothing is produced or written any more: now the new process reads
+//	          ◄──── spool, …, ended
+//	                         nothing is produced or written any more, and these datagrams came meanwhile: now the new process reads
 //
 // Until it has read going, the worker goes on as if nothing had happened when the connection ends, or when all this takes longer than
-// takeoverLimit. What arrives meanwhile waits in the sockets, which both processes hold: no datagram is lost, no connection is reset, and a
-// device's data is produced in its order.
+// takeoverLimit. Datagrams that arrive meanwhile are spooled, octets of connections wait in the sockets, which both processes hold: no datagram
+// is lost, no connection is reset, and a device's data is produced in its order.
 const (
 	msgAsk      takeover.Kind = 'a'
 	msgRefused  takeover.Kind = 'x' // by the worker, with the reason
@@ -46,6 +47,7 @@ const (
 	msgYours    takeover.Kind = 'y'
 	msgGoing    takeover.Kind = 'g'
 	msgGone     takeover.Kind = 'k'
+	msgSpool    takeover.Kind = 's' // datagrams, see spool
 	msgEnded    takeover.Kind = 'b'
 )
 
@@ -172,9 +174,9 @@ func (o *offers) listen(ctx context.Context, w *worker) {
 // taker is a process that wants to take over. A nil taker is none.
 type taker struct {
 	conn  *takeover.Conn
-	gone  bool // it has taken over
+	gone  bool   // it has taken over
+	spool *spool // of what came since reading stopped
 	ended chan struct{}
-	once  sync.Once
 }
 
 // greet hears who it is and makes sure that what was made so far can be delivered. Reading has not stopped yet.
@@ -216,6 +218,7 @@ func (t *taker) give(ctx context.Context, w *worker) bool {
 	t.conn.SetDeadline(began.Add(takeoverLimit))
 	stop := context.AfterFunc(ctx, func() { t.conn.Close() })
 	defer stop()
+	t.spool = startSpool(w.sockets.udp)
 	var err error
 	if aerr := w.core.ask(ctx, func() { err = t.giveAll(w) }); aerr != nil {
 		err = aerr
@@ -226,6 +229,8 @@ func (t *taker) give(ctx context.Context, w *worker) bool {
 		w.log.Info("worker was taken over", "pid", t.conn.PID(), "took", time.Since(began).Round(time.Millisecond))
 		return true
 	}
+	t.spool.stop()
+	w.takeSpool(t.spool)
 	w.log.Warn("takeover was given up, this worker goes on", "pid", t.conn.PID(), "took", time.Since(began).Round(time.Millisecond), "err", err)
 	return false
 }
@@ -284,7 +289,7 @@ func (t *taker) tell(w *worker) error {
 		return err
 	}
 	for _, l := range listeners {
-		if err := t.send(msgListener, l.listenerName, l.socket); err != nil {
+		if err := t.send(msgListener, l.listenerText, l.socket); err != nil {
 			return err
 		}
 	}
@@ -346,16 +351,19 @@ func deviceOf(b []byte) (device netip.Addr, state []byte, err error) {
 	return device, b[n:], err
 }
 
-// end tells a process that has taken over that it can begin, and lets go of one that has not.
-func (t *taker) end() {
+// end tells a process that has taken over what came in meanwhile and that it can begin, and lets go of one that has not.
+func (t *taker) end(w *worker) {
 	if t == nil {
 		return
 	}
-	t.once.Do(func() {
-		if t.gone {
-			_ = t.conn.Send(msgEnded, nil, nil) // its end is as good a sign
+	if t.gone {
+		t.spool.stop()
+		t.conn.SetDeadline(time.Now().Add(takeoverLimit)) // the delivery may have taken long
+		if err := t.spool.send(t.conn); err != nil {
+			w.log.Error("datagrams that came during the takeover may be lost", "datagrams", t.spool.datagrams, "err", err)
 		}
-		t.conn.Close()
-		close(t.ended)
-	})
+		_ = t.conn.Send(msgEnded, nil, nil) // its end is as good a sign
+	}
+	t.conn.Close()
+	close(t.ended)
 }

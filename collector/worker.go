@@ -181,7 +181,7 @@ func (w *worker) run(ctx context.Context) error {
 	}
 	w.http.close()
 	w.sink.Close()
-	taker.end()
+	taker.end(w)
 	w.offers.close()
 	w.sockets.close()
 	return err
@@ -217,7 +217,7 @@ func (w *worker) serve(ctx context.Context, lost <-chan error) (*taker, error) {
 		case err == nil && taker.give(ctx, w):
 			return taker, nil
 		}
-		taker.end()
+		taker.end(w)
 		if err != nil {
 			return nil, err
 		}

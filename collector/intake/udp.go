@@ -25,6 +25,8 @@ type UDPConfig struct {
 	//	5000          48 to 61 us      34-44    21-29   20-23          8-10
 	//	1500          75 to 85 us               41-56                  19-25
 	Coalesce time.Duration
+	// Dropped is what the kernel's counter of the socket stood at when another reader stopped counting it, see UDP.Dropped.
+	Dropped uint32
 	// Now is the clock of Batch.Received, default time.Now.
 	Now func() time.Time
 }
@@ -55,7 +57,7 @@ func NewUDP(conn syscall.Conn, cfg UDPConfig) (*UDP, error) {
 	if err != nil {
 		return nil, fmt.Errorf("descriptor of the udp socket: %w", err)
 	}
-	u := &UDP{raw: raw, coalesce: cfg.Coalesce, now: cfg.Now}
+	u := &UDP{raw: raw, coalesce: cfg.Coalesce, now: cfg.Now, lastDrops: cfg.Dropped}
 	if u.now == nil {
 		u.now = time.Now
 	}
@@ -164,7 +166,8 @@ func (u *UDP) receive(fd uintptr) bool {
 func (u *UDP) ReceiveBuffer() int { return u.granted }
 
 // Drops returns how many datagrams the kernel has dropped at this socket because its receive buffer was full (or a checksum was
-// wrong) since the socket was made. The kernel's counter has 32 bits; calls more often than it wraps give the true sum.
+// wrong) since the socket was made, or since another reader stopped counting. The kernel's counter has 32 bits; calls more often than it wraps
+// give the true sum.
 func (u *UDP) Drops() (uint64, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -175,4 +178,13 @@ func (u *UDP) Drops() (uint64, error) {
 	u.drops += uint64(now - u.lastDrops)
 	u.lastDrops = now
 	return u.drops, nil
+}
+
+// Dropped returns what Drops has counted up to, for the reader that goes on with the socket in another process. What the kernel drops
+// from then on is that reader's to count.
+func (u *UDP) Dropped() uint32 {
+	_, _ = u.Drops() // what cannot be read now is the other's
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.lastDrops
 }

@@ -28,17 +28,17 @@ func TestTakeoversThatFail(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
-	g := startReplaceable(t, "[::]")
+	g := startReplaceable(t, "[::]", "--intake-receive-buffer", "256KiB") // a second of what comes
 	const routers = 20
 	f := startFleet(t, g.group, routers, 2000)
 	f.StartFlows()
 	settled := g.settled(t)
 	old := g.workers[0]
-	for step, say := range []string{"", "a", "aw", "aeR", "aeRy"} {
+	for step, say := range []string{"", "a", "aw", "aeR", "aeRy", "ae "} {
 		dieAt(t, g, step, say)
 	}
 	daemons.Eventually(t, 10*time.Second, "the worker to go on each time", func() error {
-		if n := strings.Count(old.Output(), "takeover was given up, this worker goes on"); n != 4 {
+		if n := strings.Count(old.Output(), "takeover was given up, this worker goes on"); n != 5 {
 			return fmt.Errorf("%d times", n)
 		}
 		return nil
@@ -75,7 +75,8 @@ func TestTakeoversThatFail(t *testing.T) {
 // socket is where the group's only slot can be asked.
 func (g *replaceable) socket() string { return filepath.Join(g.state, g.name, "0", "takeover.sock") }
 
-// dieAt talks as a new process would: small letters but the first are messages to wait for, the others are said.
+// dieAt talks as a new process would: small letters but the first are messages to wait for, the others are said, a blank is a pause in
+// which more comes than the receive buffer holds.
 func dieAt(t *testing.T, g *replaceable, step int, words string) {
 	t.Helper()
 	conn, err := takeover.Dial(t.Context(), g.socket())
@@ -99,6 +100,8 @@ func dieAt(t *testing.T, g *replaceable, step int, words string) {
 			if err != nil {
 				t.Fatalf("step %d: %v", step, err)
 			}
+		case ' ':
+			time.Sleep(3 * time.Second)
 		case 'R':
 			if err := conn.Send('R', nil, nil); err != nil {
 				t.Fatalf("step %d: %v", step, err)

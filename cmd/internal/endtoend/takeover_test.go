@@ -55,6 +55,9 @@ func testTakeovers(t *testing.T, addr string) {
 	for range number(t, "TAKEOVER_COUNT", 20) {
 		g.replace(t)
 	}
+	if g.spooled == 0 {
+		t.Error("no datagram came during a takeover")
+	}
 	f.StopFlows(t.Context())
 	if n := f.Sent().BMPSessions; n != uint64(routers) {
 		t.Errorf("%d BMP sessions of %d routers", n, routers)
@@ -66,8 +69,9 @@ func testTakeovers(t *testing.T, addr string) {
 // replaceable is a group of one slot whose workers replace each other, and write to one file.
 type replaceable struct {
 	*group
-	out  string
-	args []string
+	out     string
+	args    []string
+	spooled int // datagrams that came during takeovers
 }
 
 func startReplaceable(t *testing.T, addr string, args ...string) *replaceable {
@@ -131,12 +135,18 @@ func (g *replaceable) replace(t *testing.T, args ...string) {
 		}
 		return nil
 	})
-	if took := next.Output(); testing.Verbose() {
-		for line := range strings.Lines(took) {
-			if strings.Contains(line, "slot taken over") {
-				t.Log(strings.TrimSpace(line))
-			}
+	for line := range strings.Lines(next.Output()) {
+		if !strings.Contains(line, "slot taken over") {
+			continue
 		}
+		_, n, _ := strings.Cut(line, " spooled=")
+		n, _, _ = strings.Cut(n, " ")
+		spooled, err := strconv.Atoi(n)
+		if err != nil {
+			t.Fatalf("%v in %s", err, line)
+		}
+		g.spooled += spooled
+		t.Log(strings.TrimSpace(line))
 	}
 	g.workers[0] = next
 }
