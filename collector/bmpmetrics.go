@@ -38,19 +38,21 @@ func collectBMPMessages(e *emitter, n *bmp.Counters) {
 		e.counter("telcol_bmp_peer_downs_total", "Peer Down messages, by reason.", k, "reason", bmp.DownReasonText(uint8(reason)))
 	}
 	const mirrored = "Route mirroring: BGP messages, and what the router said about them."
-	e.counter("telcol_bmp_mirrored_total", mirrored, n.Mirrored, "kind", "message")
-	e.counter("telcol_bmp_mirrored_total", mirrored, n.MirrorErrors, "kind", "faulty")
-	e.counter("telcol_bmp_mirrored_total", mirrored, n.MirrorLosses, "kind", "lost-by-router")
+	e.counters("telcol_bmp_mirrored_total", mirrored, "kind",
+		count{"message", n.Mirrored},
+		count{"faulty", n.MirrorErrors},
+		count{"lost-by-router", n.MirrorLosses})
 	e.counter("telcol_bmp_statistics_total", "Counters and gauges in statistics reports, by whether their value is a number.", n.Statistics-n.OddStatistics, "value", "number")
 	e.counter("telcol_bmp_statistics_total", "", n.OddStatistics, "value", "odd-length")
 	const odd = "What BMP messages hold beyond what is understood; the messages were used."
-	e.counter("telcol_bmp_oddities_total", odd, n.UnknownTLVs, "kind", "unknown-tlv")
-	e.counter("telcol_bmp_oddities_total", odd, n.BadOpens, "kind", "bad-open")
-	e.counter("telcol_bmp_oddities_total", odd, n.PathIDsFlipped, "kind", "path-ids-against-open")
-	e.counter("telcol_bmp_oddities_total", odd, n.Trailing, "kind", "trailing-octet")
-	e.counter("telcol_bmp_oddities_total", odd, n.PeersRefused, "kind", "peer-not-remembered")
-	e.counter("telcol_bmp_oddities_total", odd, n.BGP.WidthGuessed, "kind", "as-width-guessed")
-	e.counter("telcol_bmp_oddities_total", odd, n.BGP.Panics, "kind", "attribute-panic")
+	e.counters("telcol_bmp_oddities_total", odd, "kind",
+		count{"unknown-tlv", n.UnknownTLVs},
+		count{"bad-open", n.BadOpens},
+		count{"path-ids-against-open", n.PathIDsFlipped},
+		count{"trailing-octet", n.Trailing},
+		count{"peer-not-remembered", n.PeersRefused},
+		count{"as-width-guessed", n.BGP.WidthGuessed},
+		count{"attribute-panic", n.BGP.Panics})
 	e.counter("telcol_bmp_no_peer_up_total", "Route monitoring messages of a peer that was never told up.", n.NoPeerUp)
 	const sets = "Path attribute sets looked up in the cache of decoded ones."
 	e.counter("telcol_bmp_attribute_sets_total", sets, n.BGP.CacheHits, "result", "hit")
@@ -59,20 +61,14 @@ func collectBMPMessages(e *emitter, n *bmp.Counters) {
 
 func collectBMPRoutes(e *emitter, b *correlate.BMPCounters) {
 	const help = "Routes told, by what became of them: all announced ones are held, or were, but for quota, superseded and no-device."
-	for _, l := range [...]struct {
-		kind string
-		n    uint64
-	}{
-		{"announced", b.Announced},
-		{"withdrawn", b.Withdrawn},
-		{"not-kept", b.NotKept},
-		{"quota", b.RoutesRefused},
-		{"superseded", b.Superseded},
-		{"withdrawn-superseded", b.WithdrawnLate},
-		{"no-device", b.RoutesOfNoDevice},
-	} {
-		e.counter("telcol_bmp_routes_total", help, l.n, "kind", l.kind)
-	}
+	e.counters("telcol_bmp_routes_total", help, "kind",
+		count{"announced", b.Announced},
+		count{"withdrawn", b.Withdrawn},
+		count{"not-kept", b.NotKept},
+		count{"quota", b.RoutesRefused},
+		count{"superseded", b.Superseded},
+		count{"withdrawn-superseded", b.WithdrawnLate},
+		count{"no-device", b.RoutesOfNoDevice})
 	e.counter("telcol_lost_total", lostHelp, b.RoutesRefused, "stage", "rib", "reason", "quota")
 	e.counter("telcol_lost_total", lostHelp, b.RoutesOfNoDevice, "stage", "rib", "reason", "device-quota")
 	e.counter("telcol_bmp_end_of_rib_total", "End-of-RIB markers.", b.EndOfRIB)
@@ -82,24 +78,19 @@ func collectBMPRoutes(e *emitter, b *correlate.BMPCounters) {
 func collectRIB(e *emitter, s *snapshot) {
 	n := &s.corr.RIB
 	const changes = "What routes that were told changed in the tables, and routes swept with End-of-RIB, Peer Down or a timeout."
-	for _, l := range [...]struct {
-		kind string
-		n    uint64
-	}{
-		{"new", n.Announced},
-		{"replaced", n.Replaced},
-		{"refreshed", n.Refreshed},
-		{"withdrawn", n.Withdrawn},
-		{"withdrawn-absent", n.WithdrawnAbsent},
-		{"swept", n.Swept},
-	} {
-		e.counter("telcol_rib_changes_total", changes, l.n, "kind", l.kind)
-	}
+	e.counters("telcol_rib_changes_total", changes, "kind",
+		count{"new", n.Announced},
+		count{"replaced", n.Replaced},
+		count{"refreshed", n.Refreshed},
+		count{"withdrawn", n.Withdrawn},
+		count{"withdrawn-absent", n.WithdrawnAbsent},
+		count{"swept", n.Swept})
 	const refused = "Routes and messages of peers refused by the tables, by reason: quotas bmp.max-routes, bmp.max-attribute-bytes, bmp.max-peers, or invalid."
-	e.counter("telcol_rib_refused_total", refused, n.RefusedRoutes, "reason", "routes")
-	e.counter("telcol_rib_refused_total", "", n.RefusedAttrs, "reason", "attributes")
-	e.counter("telcol_rib_refused_total", "", n.RefusedSources, "reason", "peers")
-	e.counter("telcol_rib_refused_total", "", n.Invalid, "reason", "invalid")
+	e.counters("telcol_rib_refused_total", refused, "reason",
+		count{"routes", n.RefusedRoutes},
+		count{"attributes", n.RefusedAttrs},
+		count{"peers", n.RefusedSources},
+		count{"invalid", n.Invalid})
 	e.gauge("telcol_rib_attribute_bytes", "Memory for path attribute sets, as bmp.max-attribute-bytes counts it per device.", float64(s.totals.AttrBytes))
 	e.gauge("telcol_rib_history_bytes", "Memory for routes of the past, as join.history-bytes bounds it per device.", float64(s.totals.History))
 	e.counter("telcol_rib_history_evicted_total", "Routes of the past that went before join.history was over, for want of memory.", n.HistoryEvicted)

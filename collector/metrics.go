@@ -218,39 +218,36 @@ func collectIPFIX(e *emitter, s *snapshot) {
 	e.counter("telcol_ipfix_records_total", "Records decoded.", n.DataRecords, "kind", "data")
 	e.counter("telcol_ipfix_records_total", "", n.OptionsRecords, "kind", "options")
 	const templates = "Templates, by what happened to them."
-	for _, t := range [...]struct {
-		result string
-		n      uint64
-	}{
-		{"learnt", n.TemplatesLearnt},
-		{"changed", n.TemplatesChanged},
-		{"refreshed", n.TemplatesRefreshed},
-		{"withdrawn", n.TemplatesWithdrawn},
-		{"expired", n.TemplatesExpired},
-		{"refused", n.TemplatesRefused},
-		{"bad", n.BadTemplates},
-	} {
-		e.counter("telcol_ipfix_templates_total", templates, t.n, "result", t.result)
-	}
+	e.counters("telcol_ipfix_templates_total", templates, "result",
+		count{"learnt", n.TemplatesLearnt},
+		count{"changed", n.TemplatesChanged},
+		count{"refreshed", n.TemplatesRefreshed},
+		count{"withdrawn", n.TemplatesWithdrawn},
+		count{"expired", n.TemplatesExpired},
+		count{"refused", n.TemplatesRefused},
+		count{"bad", n.BadTemplates})
 	const held = "Data sets that came before their template, by what became of them."
-	e.counter("telcol_ipfix_held_sets_total", held, n.HeldSets, "result", "held")
-	e.counter("telcol_ipfix_held_sets_total", held, n.ReleasedSets, "result", "decoded")
-	e.counter("telcol_ipfix_held_sets_total", held, n.ExpiredSets, "result", "expired")
-	e.counter("telcol_ipfix_held_sets_total", held, n.DroppedSets, "result", "dropped")
-	e.counter("telcol_ipfix_held_sets_total", held, n.EndedSets, "result", "session-end")
-	e.counter("telcol_ipfix_held_sets_total", held, n.StoppedSets, "result", "stop")
+	e.counters("telcol_ipfix_held_sets_total", held, "result",
+		count{"held", n.HeldSets},
+		count{"decoded", n.ReleasedSets},
+		count{"expired", n.ExpiredSets},
+		count{"dropped", n.DroppedSets},
+		count{"session-end", n.EndedSets},
+		count{"stop", n.StoppedSets})
 	e.gauge("telcol_ipfix_templates", "Templates known, of all devices.", float64(s.totals.Templates))
 	e.gauge("telcol_ipfix_options_entries", "Entries of option tables (VRFs, interfaces, samplers), of all devices.", float64(s.totals.Options))
 	const options = "Entries of option tables, by what happened to them."
-	e.counter("telcol_ipfix_options_total", options, s.corr.Options.Changed, "result", "changed")
-	e.counter("telcol_ipfix_options_total", options, s.corr.Options.Expired, "result", "expired")
-	e.counter("telcol_ipfix_options_total", options, s.corr.Options.Refused, "result", "refused")
+	e.counters("telcol_ipfix_options_total", options, "result",
+		count{"changed", s.corr.Options.Changed},
+		count{"expired", s.corr.Options.Expired},
+		count{"refused", s.corr.Options.Refused})
 	e.gauge("telcol_ipfix_held_sets", "Data sets that wait for their template.", float64(s.totals.HeldSets))
 	e.gauge("telcol_ipfix_held_bytes", "Data that waits for its template.", float64(s.totals.HeldBytes))
 	const sequence = "Sequence numbers of exporters: data records (IPFIX) or messages (NetFlow v9)."
-	e.counter("telcol_ipfix_sequence_total", sequence, n.SequenceLost, "result", "lost")
-	e.counter("telcol_ipfix_sequence_total", sequence, n.SequenceLate, "result", "late")
-	e.counter("telcol_ipfix_sequence_total", sequence, n.SequenceRestarts, "result", "restart")
+	e.counters("telcol_ipfix_sequence_total", sequence, "result",
+		count{"lost", n.SequenceLost},
+		count{"late", n.SequenceLate},
+		count{"restart", n.SequenceRestarts})
 	collectDecodeLosses(e, s)
 }
 
@@ -260,13 +257,15 @@ func (m *metrics) collectStreams(e *emitter, s *snapshot) {
 	e.gauge("telcol_ipfix_connections", "IPFIX connections (TCP) open.", float64(st.stats.Open.Load()))
 	e.counter("telcol_ipfix_connections_total", "IPFIX connections accepted.", st.stats.Accepted.Load())
 	const refused = "IPFIX connections closed at once, by reason: too many in all or of one device, a device of another slot."
-	e.counter("telcol_ipfix_connections_refused_total", refused, st.stats.Refused.Load(), "reason", "max-sessions")
-	e.counter("telcol_ipfix_connections_refused_total", "", st.crowded.Load(), "reason", "max-device")
-	e.counter("telcol_ipfix_connections_refused_total", "", st.foreign.Load(), "reason", "foreign")
+	e.counters("telcol_ipfix_connections_refused_total", refused, "reason",
+		count{"max-sessions", st.stats.Refused.Load()},
+		count{"max-device", st.crowded.Load()},
+		count{"foreign", st.foreign.Load()})
 	const ended = "IPFIX connections ended for what they sent, by reason: nothing (idle), half a message (slow), no message (framing)."
-	e.counter("telcol_ipfix_connections_ended_total", ended, st.idle.Load(), "reason", "idle")
-	e.counter("telcol_ipfix_connections_ended_total", "", st.slow.Load(), "reason", "slow")
-	e.counter("telcol_ipfix_connections_ended_total", "", st.unframed.Load(), "reason", "framing")
+	e.counters("telcol_ipfix_connections_ended_total", ended, "reason",
+		count{"idle", st.idle.Load()},
+		count{"slow", st.slow.Load()},
+		count{"framing", st.unframed.Load()})
 	e.counter("telcol_intake_stream_messages_total", "Messages read from IPFIX connections.", s.counted.messages)
 	e.counter("telcol_intake_stream_bytes_total", "Octets of messages read from IPFIX connections.", s.counted.msgBytes)
 	e.counter("telcol_lost_total", lostHelp, st.cut.Load(), "stage", "intake", "reason", "message-cut")
@@ -313,6 +312,18 @@ type emitter struct {
 
 func (e *emitter) counter(name, help string, value uint64, labels ...string) {
 	e.emit(name, help, prometheus.CounterValue, float64(value), labels)
+}
+
+// count is one of several counters of a name, told apart by the value of a label.
+type count struct {
+	value string
+	n     uint64
+}
+
+func (e *emitter) counters(name, help, label string, all ...count) {
+	for _, c := range all {
+		e.counter(name, help, c.n, label, c.value)
+	}
 }
 
 func (e *emitter) gauge(name, help string, value float64, labels ...string) {
