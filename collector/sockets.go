@@ -92,14 +92,28 @@ func (s *sockets) openFlows(ctx context.Context) error {
 		return err
 	}
 	for i, a := range addrs {
-		port := s.udp[i].LocalAddr().(*net.UDPAddr).AddrPort().Port() // as the kernel chose it, where it was to
-		ln, err := s.listenTCP(ctx, listenFlows, netip.AddrPortFrom(a.Addr(), port))
+		ln, err := s.listenStream(ctx, i, a)
+		for try := 0; a.Port() == 0 && errors.Is(err, intake.ErrInUse) && try < 32; try++ {
+			// The kernel chose the port for datagrams, and somebody has it for TCP: another one, then.
+			u, uerr := s.openSocket(ctx, a)
+			if uerr != nil {
+				return advise(uerr, "listen-ipfix")
+			}
+			s.udp[i].Close()
+			s.udp[i] = u
+			ln, err = s.listenStream(ctx, i, a)
+		}
 		if err != nil {
 			return fmt.Errorf("%w; or do without IPFIX over TCP (--ipfix-tcp off)", advise(err, "listen-ipfix"))
 		}
 		s.flows = append(s.flows, ln)
 	}
 	return nil
+}
+
+func (s *sockets) listenStream(ctx context.Context, i int, addr netip.AddrPort) (*net.TCPListener, error) {
+	port := s.udp[i].LocalAddr().(*net.UDPAddr).AddrPort().Port() // as the kernel chose it, where it was to
+	return s.listenTCP(ctx, listenFlows, netip.AddrPortFrom(addr.Addr(), port))
 }
 
 // openUDP opens the sockets of listen-ipfix and their readers.
@@ -109,19 +123,26 @@ func (s *sockets) openUDP(ctx context.Context) error {
 		return err
 	}
 	for _, a := range addrs {
-		conn, dropped, err := s.listenUDP(ctx, a)
+		u, err := s.openSocket(ctx, a)
 		if err != nil {
 			return advise(err, "listen-ipfix")
 		}
-		u := &udpSocket{UDPConn: conn}
 		s.udp = append(s.udp, u)
-		if u.in, err = intake.NewUDP(conn, intake.UDPConfig{
-			ReceiveBuffer: s.cfg.Intake.ReceiveBuffer, Coalesce: s.cfg.Intake.Coalesce, Dropped: dropped,
-		}); err != nil {
-			return fmt.Errorf("udp socket %s: %w", a, err)
-		}
 	}
 	return nil
+}
+
+func (s *sockets) openSocket(ctx context.Context, addr netip.AddrPort) (*udpSocket, error) {
+	conn, dropped, err := s.listenUDP(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	in, err := intake.NewUDP(conn, intake.UDPConfig{ReceiveBuffer: s.cfg.Intake.ReceiveBuffer, Coalesce: s.cfg.Intake.Coalesce, Dropped: dropped})
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("udp socket %s: %w", addr, err)
+	}
+	return &udpSocket{UDPConn: conn, in: in}, nil
 }
 
 // listenUDP also returns how many datagrams that the kernel dropped at the socket are counted already.
