@@ -3,6 +3,7 @@ package steering
 import (
 	"errors"
 	"net/netip"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -13,14 +14,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// maxUnread is how many datagrams a flood may be ahead of a reader that must get all of them. A receive buffer holds four times
+// as many: on a machine that lets the reader wait the flood waits as well, and does not overflow it.
+const maxUnread = 20_000
+
 // flood sends from all devices, round and round, until the test ends or stop is
 // called. The sockets are not connected: drops do not come back as errors.
 type flood struct {
 	stop func()
 	sent []atomic.Uint64 // by device
+	read atomic.Uint64   // told by a reader that must get all
 }
 
-func startFlood(t *testing.T, all []netip.Addr, port uint16) *flood {
+// startFlood starts a flood, paced by what is told to have been read or not.
+func startFlood(t *testing.T, all []netip.Addr, port uint16, paced bool) *flood {
 	t.Helper()
 	fds := make([]int, len(all))
 	to := make([]unix.Sockaddr, len(all))
@@ -40,15 +47,20 @@ func startFlood(t *testing.T, all []netip.Addr, port uint16) *flood {
 	go func() {
 		defer close(done)
 		payload := []byte("flow")
-		for {
+		for total := uint64(0); ; {
 			select {
 			case <-stop:
 				return
 			default:
 			}
+			if paced && total > f.read.Load()+maxUnread {
+				runtime.Gosched()
+				continue
+			}
 			for i, fd := range fds {
 				if unix.Sendto(fd, payload, 0, to[i]) == nil {
 					f.sent[i].Add(1)
+					total++
 				}
 			}
 		}
@@ -93,7 +105,7 @@ func TestStartUnderFlood(t *testing.T) {
 			if c.others {
 				join(t, g, port, 0)
 			}
-			startFlood(t, devices(32), port)
+			startFlood(t, devices(32), port, false)
 			own := 0
 			for i := range c.starts {
 				slot := 1 + i%(slots-1)
@@ -129,11 +141,12 @@ func TestOthersLeaveWithoutLoss(t *testing.T) {
 	}
 	steady := join(t, g, port, 0)
 	all := slices.DeleteFunc(devices(32), func(d netip.Addr) bool { return g.Table().Slot(d) != 0 })
-	f := startFlood(t, all, port)
+	f := startFlood(t, all, port, true)
 	got := make(map[netip.Addr]int)
 	read := func() {
 		for d, n := range steady.received(t) {
 			got[d] += n
+			f.read.Add(uint64(n))
 		}
 	}
 	for _, p := range old {
