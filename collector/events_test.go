@@ -286,7 +286,7 @@ func dump(c io.Writer) error {
 // TestEventsOverflowDrop fills the queue of events while Kafka is away: nothing waits, the losses are counted, and once Kafka is there the
 // topic says what is missing.
 func TestEventsOverflowDrop(t *testing.T) {
-	port := freePortNumber(t)
+	port := freePort(t)
 	r := startTest(t, func(cfg *Config) {
 		cfg.Sink, cfg.Kafka.Brokers, cfg.BMP.Events = SinkKafka, []string{fmt.Sprintf("127.0.0.1:%d", port)}, EventsAll
 		cfg.BMP.EventsBuffer = 1 << 20
@@ -377,7 +377,7 @@ func checkGaps(t *testing.T, events []event, lost uint64) {
 
 // TestEventsOverflowSlow fills the queue likewise: the device waits, its flows and other devices' do not, and nothing is lost.
 func TestEventsOverflowSlow(t *testing.T) {
-	port := freePortNumber(t)
+	port := freePort(t)
 	r := startTest(t, func(cfg *Config) {
 		cfg.Sink, cfg.Kafka.Brokers, cfg.BMP.Events = SinkKafka, []string{fmt.Sprintf("127.0.0.1:%d", port)}, EventsAll
 		cfg.BMP.EventsBuffer, cfg.BMP.EventsOverflow = 1<<20, OverflowSlow
@@ -415,7 +415,7 @@ func TestEventsOverflowSlow(t *testing.T) {
 // TestStopWhileWaiting stops a worker whose session waits for a Kafka that never comes.
 func TestStopWhileWaiting(t *testing.T) {
 	r := startTest(t, func(cfg *Config) {
-		cfg.Sink, cfg.Kafka.Brokers, cfg.BMP.Events = SinkKafka, []string{fmt.Sprintf("127.0.0.1:%d", freePortNumber(t))}, EventsAll
+		cfg.Sink, cfg.Kafka.Brokers, cfg.BMP.Events = SinkKafka, []string{fmt.Sprintf("127.0.0.1:%d", freePort(t))}, EventsAll
 		cfg.BMP.EventsBuffer, cfg.BMP.EventsOverflow, cfg.DrainAfter = 1<<20, OverflowSlow, 1
 	})
 	go dump(r.dialBMP(t, "127.0.0.5"))
@@ -474,16 +474,6 @@ func startCluster(t *testing.T, port int) []string {
 	}
 	t.Cleanup(c.Close)
 	return c.ListenAddrs()
-}
-
-func freePortNumber(t *testing.T) int {
-	t.Helper()
-	_, port, _ := net.SplitHostPort(freeTCP(t))
-	n, err := strconv.Atoi(port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }
 
 // pollFor returns what a consumer has or gets within a moment.

@@ -29,8 +29,8 @@ func TestListenAddrs(t *testing.T) {
 // TestManyListeners sends to each of several sockets and sessions of a worker.
 func TestManyListeners(t *testing.T) {
 	r := startTest(t, func(c *Config) {
-		c.ListenIPFIX += "," + freeUDP(t) + "," + freeUDP(t)
-		c.ListenBMP += "," + freeTCP(t)
+		c.ListenIPFIX += "," + freeAddr(t) + "," + freeAddr(t)
+		c.ListenBMP += "," + freeAddr(t)
 	})
 	all := r.cfg
 	for i, addr := range strings.Split(all.ListenIPFIX, ",") {

@@ -57,7 +57,7 @@ func TestManagerIsTold(t *testing.T) {
 	}
 	cfg := Default()
 	cfg.Slot, cfg.Steering, cfg.Sink, cfg.HTTP = 0, false, SinkStdout, "off"
-	cfg.ListenIPFIX, cfg.ListenBMP, cfg.Join.NewWait = freeUDP(t), freeTCP(t), 0
+	cfg.ListenIPFIX, cfg.ListenBMP, cfg.Join.NewWait = freeAddr(t), freeAddr(t), 0
 	manager, log := new(heard), new(safeBuffer)
 	w := newWorker(cfg, Env{Stdout: new(safeBuffer), Log: slog.New(slog.NewTextHandler(log, nil)), Notify: manager.tell})
 	if err := w.start(t.Context()); err != nil {

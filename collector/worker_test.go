@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
@@ -16,6 +17,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,7 +44,7 @@ func startTest(t *testing.T, change func(*Config)) *running {
 	t.Helper()
 	cfg := Default()
 	cfg.Slot, cfg.Steering, cfg.Sink = 0, false, SinkStdout
-	cfg.ListenIPFIX, cfg.ListenBMP, cfg.HTTP = freeUDP(t), freeTCP(t), freeTCP(t)
+	cfg.ListenIPFIX, cfg.ListenBMP, cfg.HTTP = freeAddr(t), freeAddr(t), freeAddr(t)
 	cfg.Join.NewWait = 0 // most tests are about flows alone
 	if change != nil {
 		change(&cfg)
@@ -226,7 +228,7 @@ func TestInputIsOutputAndLosses(t *testing.T) {
 func TestInputIsOutputAndLossesAtTheStop(t *testing.T) {
 	cfg := Default()
 	cfg.Slot, cfg.Steering, cfg.Sink, cfg.HTTP, cfg.Join.NewWait, cfg.StateDir = 0, false, SinkStdout, "off", 0, t.TempDir()
-	cfg.ListenIPFIX, cfg.ListenBMP = freeUDP(t), freeTCP(t)
+	cfg.ListenIPFIX, cfg.ListenBMP = freeAddr(t), freeAddr(t)
 	out := new(safeBuffer)
 	w := newWorker(cfg, Env{Stdout: out, Log: slog.New(slog.DiscardHandler)})
 	if err := w.start(t.Context()); err != nil {
@@ -348,7 +350,7 @@ func TestKafkaDelivery(t *testing.T) {
 // TestAbsentBroker shows that a worker without a broker is ready, says so, keeps what it took, and counts it as lost when it has to end.
 func TestAbsentBroker(t *testing.T) {
 	r := startTest(t, func(c *Config) {
-		c.Sink, c.Kafka.Brokers, c.DrainAfter = SinkKafka, []string{freeTCP(t)}, 500*time.Millisecond
+		c.Sink, c.Kafka.Brokers, c.DrainAfter = SinkKafka, []string{freeAddr(t)}, 500*time.Millisecond
 	})
 	r.send(t, flows(t, 0, 7))
 	waitFor(t, "records to wait", func() bool {
@@ -413,7 +415,7 @@ func TestBMPSessionOutlivesBadMessages(t *testing.T) {
 
 // A session that says nothing ends when it is told how long that may take, and the worker goes on.
 func TestIdleBMPSession(t *testing.T) {
-	r := startTest(t, func(c *Config) { c.BMP.IdleTimeout = 100 * time.Millisecond })
+	r := startTest(t, func(c *Config) { c.BMP.IdleTimeout = time.Second })
 	defer r.announce(t).Close()
 	waitFor(t, "the end of the session", func() bool { return r.metrics(t)[`telcol_bmp_sessions_ended_total{reason="idle",}`] == 1 })
 	if m := r.metrics(t); m["telcol_bmp_sessions{}"] != 0 || m["telcol_rib_routes{}"] != 1 {
@@ -447,7 +449,7 @@ func TestStartFailures(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := Default()
 			cfg.Slot, cfg.Steering, cfg.Sink = 0, false, SinkStdout
-			cfg.ListenIPFIX, cfg.ListenBMP, cfg.HTTP = freeUDP(t), freeTCP(t), freeTCP(t)
+			cfg.ListenIPFIX, cfg.ListenBMP, cfg.HTTP = freeAddr(t), freeAddr(t), freeAddr(t)
 			tt.change(&cfg)
 			err := Run(t.Context(), cfg, Env{Stdout: io.Discard, Log: slog.New(slog.DiscardHandler)})
 			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
@@ -463,7 +465,7 @@ func startOwner(t *testing.T, change func(*Config)) *worker {
 	t.Helper()
 	cfg := Default()
 	cfg.Slot, cfg.Steering, cfg.Sink = 3, false, SinkStdout
-	cfg.ListenIPFIX, cfg.ListenBMP, cfg.HTTP = freeUDP(t), freeTCP(t), "off"
+	cfg.ListenIPFIX, cfg.ListenBMP, cfg.HTTP = freeAddr(t), freeAddr(t), "off"
 	if change != nil {
 		change(&cfg)
 	}
@@ -551,33 +553,42 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Fatalf("waited 10 s for %s", what)
 }
 
-// freeUDP gives an address that is free for UDP and for TCP: IPFIX has one for both.
-func freeUDP(t *testing.T) string {
+// Ports below those that the kernel gives to sockets that ask for none: one of those that is free now may belong to a connection a moment
+// later. The search goes on where it ended, so that no port is given twice, and begins elsewhere in other processes.
+const (
+	firstPort = 27_000
+	ports     = 2_500
+)
+
+var (
+	portsFrom = rand.Uint32N(ports)
+	nextPort  atomic.Uint32
+)
+
+// freePort gives a port that is free for UDP and for TCP: IPFIX has one for both.
+func freePort(t *testing.T) int {
 	t.Helper()
-	for range 32 {
-		c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	for range ports {
+		at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(firstPort+(portsFrom+nextPort.Add(1))%ports))
+		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
 		if err != nil {
-			t.Fatal(err)
+			continue
 		}
-		l, err := net.Listen("tcp", c.LocalAddr().String())
+		l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at))
 		c.Close()
 		if err == nil {
 			l.Close()
-			return c.LocalAddr().String()
+			return int(at.Port())
 		}
 	}
 	t.Fatal("no port is free for UDP and TCP")
-	return ""
+	return 0
 }
 
-func freeTCP(t *testing.T) string {
+// freeAddr gives an address with such a port.
+func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return fmt.Sprintf("127.0.0.1:%d", freePort(t))
 }
 
 type safeBuffer struct {

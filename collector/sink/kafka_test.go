@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -187,15 +189,30 @@ func TestKafkaKeepsOrderPerKey(t *testing.T) {
 	}
 }
 
-// freePort returns a port that a broker can come back to.
+// Ports below those that the kernel gives to sockets that ask for none: one of those that is free now may belong to a connection a moment
+// later.
+const (
+	firstPort = 29_500
+	ports     = 2_500
+)
+
+var (
+	portsFrom = rand.Uint32N(ports)
+	nextPort  atomic.Uint32
+)
+
+// freePort returns a port that a broker can come back to, and that nobody was given before.
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range ports {
+		port := firstPort + int((portsFrom+nextPort.Add(1))%ports)
+		if l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free")
+	return 0
 }
 
 func TestKafkaRefusedRecordsAreCounted(t *testing.T) {
