@@ -130,20 +130,34 @@ func (c *collector) peer(t *testing.T, addr string) (up bool, routes int) {
 	return v.Peers[0].Up, v.Peers[0].Routes
 }
 
-// joins asks what a flow to an address would be joined with.
+// peerDown waits until a BMP peer is down and its routes are gone. Speakers tell that and withdraw best routes in no certain order.
+func (c *collector) peerDown(t *testing.T, addr string) {
+	t.Helper()
+	daemons.Eventually(t, patience, "peer down", func() error {
+		if up, n := c.peer(t, addr); up || n != 0 {
+			return fmt.Errorf("up %v with %d routes", up, n)
+		}
+		return nil
+	})
+}
+
+// joins waits until a flow to an address would be joined like this.
 func (c *collector) joins(t *testing.T, address, vrf, join, prefix string) {
 	t.Helper()
-	v, err := ask[glass.Lookup](c, "/lookup", in("address", address, "vrf", vrf))
-	if err != nil || len(v.Answers) != 1 {
-		t.Fatalf("lookup of %s: %+v, %v", address, v, err)
-	}
-	got := ""
-	if a := v.Answers[0]; a.Route != nil {
-		got = a.Route.Prefix
-	}
-	if v.Answers[0].Join != join || got != prefix {
-		t.Errorf("lookup of %s in %s: got %s %s, want %s %s", address, vrf, v.Answers[0].Join, got, join, prefix)
-	}
+	daemons.Eventually(t, patience, "lookup of "+address+" in "+vrf, func() error {
+		v, err := ask[glass.Lookup](c, "/lookup", in("address", address, "vrf", vrf))
+		if err != nil || len(v.Answers) != 1 {
+			return fmt.Errorf("%+v, %s", v, fmt.Sprint(err))
+		}
+		got := ""
+		if a := v.Answers[0]; a.Route != nil {
+			got = a.Route.Prefix
+		}
+		if v.Answers[0].Join != join || got != prefix {
+			return fmt.Errorf("got %s %s, want %s %s", v.Answers[0].Join, got, join, prefix)
+		}
+		return nil
+	})
 }
 
 // sessions waits for a number of open BMP sessions.

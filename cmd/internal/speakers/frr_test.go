@@ -245,12 +245,7 @@ func TestFRR(t *testing.T) {
 
 	t.Log("reset of a BGP session")
 	two.Kill()
-	daemons.Eventually(t, patience, "peer down", func() error {
-		if up, n := telcol.peer(t, neighbour2); up || n != 0 {
-			return fmt.Errorf("up %v with %d routes", up, n)
-		}
-		return nil
-	})
+	telcol.peerDown(t, neighbour2)
 	compare(t, neighbour1, 2, 2, 1, 1)
 	two.start(t)
 	compare(t, neighbour2, 2, 2, 1, 1)
