@@ -107,7 +107,7 @@ func endOf(err error) error {
 func (p *Process) Stop(t testing.TB) {
 	t.Helper()
 	p.Signal(syscall.SIGTERM)
-	p.Wait(t, 10*time.Second)
+	p.Wait(t, 20*time.Second)
 }
 
 // Wait waits for the end of the program, which must come in time and with exit status 0.

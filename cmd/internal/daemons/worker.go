@@ -46,7 +46,7 @@ func StartWorker(t testing.TB, args ...string) *Worker {
 // WaitReady waits until /readyz says so.
 func (w *Worker) WaitReady(t testing.TB) {
 	t.Helper()
-	Eventually(t, 15*time.Second, "worker to be ready", func() error {
+	Eventually(t, 60*time.Second, "worker to be ready", func() error {
 		if err := w.Err(); err != nil {
 			t.Fatal(err)
 		}

@@ -73,13 +73,13 @@ func (g *group) sum(t *testing.T, name string, labels ...string) float64 {
 	return n
 }
 
-// stop ends all workers by SIGTERM; each must deliver and exit with 0 in 10 s.
+// stop ends all workers by SIGTERM; each must deliver and exit with 0.
 func (g *group) stop(t *testing.T) {
 	t.Helper()
 	for _, w := range g.workers {
 		w.Signal(syscall.SIGTERM)
 	}
 	for _, w := range g.workers {
-		w.Wait(t, 10*time.Second)
+		w.Wait(t, 20*time.Second)
 	}
 }

@@ -51,7 +51,7 @@ func TestTableChangesUnderLoad(t *testing.T) {
 	expectProbes(t, g, 4)
 	waitSaved(t, g, routers)
 
-	daemons.Eventually(t, 10*time.Second, "the devices to be known", func() error {
+	daemons.Eventually(t, 30*time.Second, "the devices to be known", func() error {
 		if said := steer("drain", "2", "--dry-run"); !strings.Contains(said, " of "+strconv.Itoa(routers)+" known devices would move") {
 			return errors.New(said)
 		}
@@ -85,15 +85,24 @@ func TestTableChangesUnderLoad(t *testing.T) {
 	}
 	checkStatus(t, g, sent.Datagrams, routers)
 	g.stop(t)
+	// A device that comes back before its routes do may have a flow or two joined with nothing, or with what was known before, which the
+	// record says.
+	var stale uint64
 	for _, w := range g.workers {
 		for _, line := range w.Lines(t) {
-			f.checker.Check([]byte(line))
+			wrong := f.checker.Tally().Wrong
+			switch err := f.checker.Check([]byte(line)); {
+			case f.checker.Tally().Wrong == wrong:
+			case strings.Contains(line, `"rib_state":"stale"`):
+				stale++
+			default:
+				t.Errorf("%v: %s", err, line)
+			}
 		}
 	}
 	tally := f.checker.Tally()
-	t.Logf("%d records: %+v", sent.Records, tally)
-	// A device that comes back before its routes do may have a flow or two joined with what was known before, or with nothing.
-	if tally.Records != sent.Records || tally.Wrong != 0 || tally.Duplicates != 0 || tally.Unjoined > sent.Records/100 {
+	t.Logf("%d records: %+v, wrong by stale routes: %d", sent.Records, tally, stale)
+	if tally.Records != sent.Records || tally.Duplicates != 0 || tally.Unjoined+stale > sent.Records/100 {
 		t.Errorf("%d records sent, came out: %+v", sent.Records, tally)
 	}
 }
@@ -194,7 +203,7 @@ const probes = listeners * 3 * (4 + 5)
 // checkStatus compares what the workers tell with what was sent.
 func checkStatus(t *testing.T, g *group, datagrams uint64, sessions int) {
 	t.Helper()
-	daemons.Eventually(t, 10*time.Second, "reports of the workers", func() error {
+	daemons.Eventually(t, 30*time.Second, "reports of the workers", func() error {
 		var st steering.Status
 		if err := json.Unmarshal([]byte(daemons.Telcol(t, "steering", "status", "--json", "--group", g.name)), &st); err != nil {
 			return err

@@ -13,7 +13,7 @@ import (
 // The order of a start-up is not the order of a capture: flows come before the routes that they need, or after the session that told them
 // was lost. Either way the records must say the same.
 
-// TestOracleFlowsBeforeRoutes plays the flows of capture 400 and only five seconds later the BMP sessions of its routers.
+// TestOracleFlowsBeforeRoutes plays the flows of capture 400 and only three seconds later the BMP sessions of its routers.
 func TestOracleFlowsBeforeRoutes(t *testing.T) {
 	dir := oracle(t)
 	if testing.Short() {
@@ -32,7 +32,7 @@ func TestOracleFlowsBeforeRoutes(t *testing.T) {
 		}
 		return nil
 	})
-	time.Sleep(time.Until(began.Add(5 * time.Second)))
+	time.Sleep(time.Until(began.Add(3 * time.Second)))
 	// The sessions stay open until all flows are out: a lost session would show as stale.
 	playPart(t, dir, c, g, "bmp", "3s")
 	waitTaken(t, g, datagrams)

@@ -100,7 +100,7 @@ func (g *replaceable) settled(t *testing.T) time.Time {
 		if last = g.workers[0].Metric(t, "telcol_join_held_total"); last == was {
 			return nil
 		}
-		time.Sleep(300 * time.Millisecond) // for more to come
+		time.Sleep(time.Second) // for more to come
 		return fmt.Errorf("%v flows waited, then %v", was, last)
 	})
 	return time.Now()

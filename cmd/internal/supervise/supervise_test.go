@@ -205,7 +205,7 @@ func TestStuckWorkerIsKilled(t *testing.T) {
 // So is one that does not even run.
 func TestStoppedWorkerIsKilled(t *testing.T) {
 	notShort(t)
-	s := supervise(t, func(cfg *Config) { cfg.Watchdog = time.Second }, roleGood)
+	s := supervise(t, func(cfg *Config) { cfg.Watchdog = 3 * time.Second }, roleGood)
 	<-s.ready
 	syscall.Kill(s.pids(t)[0], syscall.SIGSTOP)
 	s.await(t, `(?s)is stuck, is killed.*started again" slot=0 pid=\d+ end="signal: killed".*worker is ready`)
@@ -261,7 +261,7 @@ func TestTakeoverFails(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := supervise(t, func(cfg *Config) {
-				cfg.StartPatience = 2 * time.Second
+				cfg.StartPatience = 4 * time.Second
 				cfg.Successor = func(slot int) *exec.Cmd {
 					cmd := cfg.Command(slot)
 					cmd.Env = append(cmd.Env, envRole+"="+c.role)
