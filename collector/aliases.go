@@ -97,7 +97,7 @@ func (a *aliases) tellGroup(from, to netip.Addr) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
 	defer cancel()
-	err := g.SetAlias(ctx, from, to)
+	err := g.TellAlias(ctx, from, to)
 	if errors.Is(err, steering.ErrNotPermitted) {
 		if !a.refused.Swap(true) {
 			a.w.log.Warn("aliases not given to the steering group, whose other address may reach another worker",

@@ -12,7 +12,7 @@
 // creating a group ([Init]), opening it ([Open]), listening without ever seeing
 // a foreign device ([Group.ListenUDP], [Group.ListenTCP]), taking a slot
 // ([Group.Claim]) or freeing it of a worker that is stuck ([Group.Evict]), changing the table ([Group.ChangePlan], [Group.SetAlias],
-// [Group.Allow]) and looking at it ([Group.Status], [Group.Where]). The same
+// [Group.Allow]), saving it ([Group.Save], [Group.Restore]) and looking at it ([Group.Status], [Group.Where]). The same
 // bucket function exists here in Go ([Key.Bucket], [Table]), so that a worker
 // can tell which devices are its own. Reading from the sockets, metrics and
 // everything about telemetry is left to others.
@@ -25,6 +25,8 @@
 //	<root>/<group>/allow               prefixes of sources let in
 //	<root>/<group>/plan                slot ─► weight, drained or not
 //	<root>/<group>/pinned              address ─► slot
+//	<root>/<group>/aliases_told        aliases that workers told, which are not saved
+//	<root>/<group>/saved               path of the key file and what is in there
 //	<root>/<group>/workers             slot ─► what its worker tells, with a heartbeat
 //	<root>/<group>/devices             source ─► when and by which slot's worker it was seen
 //	<root>/<group>/udp-4739/slots      slot ─► socket, one set per listener
@@ -47,7 +49,14 @@
 // A newer version of the program replaces the pinned one ([Init]); the workers attach
 // it to their sockets when they see the generation ([Claim.Refresh]).
 //
-// Placement is the same wherever key and plan are: after a reboot, on another host.
+// Placement is the same wherever key and plan are: on another host, and after a reboot,
+// which empties bpffs. A group that has a key file ([Options].File, [Group.Save]) is saved
+// in there, with its aliases and allowed prefixes ([Saved]), after each change, under the
+// group's lock; Init makes it again from the file. The kernel comes first: a change that
+// cannot be saved is in effect and reported as [ErrNotSaved]. The file is replaced as a
+// whole, and only while it holds what the group has put there or read there. Drained slots
+// stay drained: their workers may be away for longer than a boot. Aliases that workers told
+// ([Group.TellAlias]) are not saved, since the workers' settings have them.
 // testdata/vectors.json has examples for whoever builds the function again.
 //
 // # Privileges

@@ -33,6 +33,16 @@ var (
 	ErrSlotsMismatch = errors.New("number of slots differs")
 	// ErrOtherKey means that a group exists with another key than the one given.
 	ErrOtherKey = errors.New("the group has another key")
+	// ErrOtherPlan means that a key file holds another plan than the group had when it
+	// was last saved: somebody else has put it there.
+	ErrOtherPlan = errors.New("the file holds another plan than the group's")
+	// ErrKeyFile means that a key file is damaged or is none.
+	ErrKeyFile = errors.New("not a whole key file")
+	// ErrNoKeyFile means that the group has no key file and none was named.
+	ErrNoKeyFile = errors.New("the group has no key file")
+	// ErrNotSaved means that a change is in effect but not in the key file; see
+	// [NotSavedError].
+	ErrNotSaved = errors.New("not saved")
 	// ErrNoListener means that the group steers nothing on that protocol and port
 	// and this process may not add it; see [NoListenerError].
 	ErrNoListener = errors.New("no such listener in the group")
@@ -67,6 +77,21 @@ func (e *SlotsMismatchError) Error() string {
 
 // Is reports whether target is [ErrSlotsMismatch].
 func (e *SlotsMismatchError) Is(target error) bool { return target == ErrSlotsMismatch }
+
+// NotSavedError reports that the group's key file could not be brought up to date. It is
+// [ErrNotSaved], and what it wraps. The next change tries again, as does [Group.Save].
+type NotSavedError struct {
+	File string
+	Err  error
+}
+
+func (e *NotSavedError) Error() string { return fmt.Sprintf("not saved in %s: %v", e.File, e.Err) }
+
+// Is reports whether target is [ErrNotSaved].
+func (e *NotSavedError) Is(target error) bool { return target == ErrNotSaved }
+
+// Unwrap returns why it could not be saved.
+func (e *NotSavedError) Unwrap() error { return e.Err }
 
 // SlotRangeError reports a slot the group does not have. It is [ErrSlotRange].
 type SlotRangeError struct {

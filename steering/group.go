@@ -110,10 +110,6 @@ func (g *Group) Lookup(addr netip.Addr) (int, error) {
 	return int(slot), nil
 }
 
-// Key returns the group's key, to be kept for a group that places alike. It is a
-// secret, see [Key].
-func (g *Group) Key() Key { return g.Table().key }
-
 // Reload reads the table again if its generation has changed, and returns it. It
 // returns ErrNoGroup once the group was destroyed, even if there is a new one of
 // the same name.
@@ -154,6 +150,10 @@ func (s *shared) readTable(set steerSettings) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
+	told, err := s.readTold()
+	if err != nil {
+		return nil, err
+	}
 	plan, err := s.readPlan(set)
 	if err != nil {
 		return nil, err
@@ -168,6 +168,7 @@ func (s *shared) readTable(set steerSettings) (*Table, error) {
 		slots:      int(set.Slots),
 		buckets:    buckets,
 		aliases:    aliases,
+		told:       told,
 		plan:       plan,
 		allowed:    allowed,
 		program:    set.Program,
@@ -243,8 +244,8 @@ type DestroyOptions struct {
 }
 
 // Destroy unpins a group: the key, and with it every device's place, is gone for
-// good. It refuses with [BusyError] while workers hold slots. An empty root means
-// [DefaultRoot].
+// good unless a key file has it, which stays. It refuses with [BusyError] while
+// workers hold slots. An empty root means [DefaultRoot].
 func Destroy(ctx context.Context, root, name string, o DestroyOptions) error {
 	p, err := newPins(root, name)
 	if err != nil {

@@ -3,6 +3,7 @@ package steering
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,12 +26,18 @@ type Options struct {
 	// Name of the group: 1 to 64 letters, digits, '-' and '_'.
 	Name string
 	// Slots is the number of workers intended, 1 to [MaxSlots]. For a group that
-	// exists it must be the same number, or 0 for "as it is", unless Resize is set.
+	// exists, or that File describes, it must be the same number, or 0 for "as it is",
+	// unless Resize is set.
 	Slots int
-	// Resize gives a group that exists the number of slots, see [Plan.Resize].
+	// Resize gives such a group the number of slots, see [Plan.Resize], if it is another
+	// one than Init was told last: a resize since then counts for more than a setting
+	// that stays as it was.
 	Resize bool
-	// Key, if set, is the key of the group. One that exists must have it already:
-	// another key would give every device another place.
+	// File, if set, is the group's key file. A group that does not exist is made from
+	// it, where there is one; every change of the group is saved in it, see [Saved].
+	File string
+	// Key, if set, is the key of the group. One that exists must have it already, and
+	// so must File: another key would give every device another place.
 	Key *Key
 	// Allow are prefixes of sources to let in, added to those of the group; see
 	// [Group.Allow].
@@ -67,7 +74,11 @@ func (o *Options) validate() error {
 //
 // A group that exists with another number of slots is left alone and reported as
 // [SlotsMismatchError] unless it may be resized, one with another key as
-// [ErrOtherKey]. The ctx limits waiting for other processes.
+// [ErrOtherKey], one with another plan than is in its key file, where telcol has not put
+// it, as [ErrOtherPlan]. A damaged key file is [ErrKeyFile], and nothing is done.
+//
+// A group that is ready but could not be saved in its key file is returned together with
+// [ErrNotSaved]. The ctx limits waiting for other processes.
 func Init(ctx context.Context, o Options) (*Group, error) {
 	p, err := newPins(o.Root, o.Name)
 	if err != nil {
@@ -84,10 +95,18 @@ func Init(ctx context.Context, o Options) (*Group, error) {
 		return nil, err
 	}
 	defer lock.unlock()
-	if err := p.fill(o); err != nil {
-		return nil, fmt.Errorf("steering group %q: %w", o.Name, err)
+	err = p.fill(o)
+	if err != nil {
+		err = fmt.Errorf("steering group %q: %w", o.Name, err)
+		if !errors.Is(err, ErrNotSaved) {
+			return nil, err
+		}
 	}
-	return open(p)
+	g, oerr := open(p)
+	if oerr != nil {
+		return nil, oerr
+	}
+	return g, err
 }
 
 // makeDir creates the group's directory unless it is there and returns it locked.
@@ -113,11 +132,14 @@ func (p pins) fill(o Options) error {
 	}
 	s, err := p.openShared(false)
 	created := errors.Is(err, ErrNoGroup)
+	file, ferr := o.readFile()
 	switch {
+	case ferr != nil:
+		err = ferr
 	case created:
-		s, err = p.create(o)
+		s, err = p.create(o, file)
 	case err == nil:
-		err = p.adopt(o, s)
+		err = p.adopt(o, s, file)
 	}
 	if s != nil {
 		defer s.close()
@@ -140,36 +162,96 @@ func (p pins) fill(o Options) error {
 	if err == nil {
 		err = p.give(s)
 	}
-	if err != nil && created {
-		p.remove()
+	if err != nil {
+		if created {
+			p.remove()
+		}
+		return err
 	}
-	return err
+	rec, err := s.readRecord()
+	if err != nil {
+		return err
+	}
+	return s.save(rec, false)
 }
 
-func (p pins) create(o Options) (*shared, error) {
-	if o.Slots == 0 {
-		return nil, fmt.Errorf("%w: how many is this one to have?", ErrSlotCount)
+// readFile reads the key file, nil if the group is to have none.
+func (o *Options) readFile() (*keyFile, error) {
+	if o.File == "" {
+		return nil, nil
 	}
-	set := steerSettings{
-		Layout:     layoutVersion,
-		Generation: 1,
-		Slots:      uint32(o.Slots),
-		Uid:        noUser,
-		Gid:        noUser,
+	f, err := readKeyFile(o.File)
+	if err == nil && f.Saved != nil && o.Key != nil && f.Key != *o.Key {
+		err = fmt.Errorf("%s: %w", f.path, ErrOtherKey)
 	}
-	rand.Read(set.Key[:])
-	if o.Key != nil {
-		set.Key = *o.Key
+	return f, err
+}
+
+// create makes a new group: what the key file says, with a number of slots that is told
+// anew, else what the options say.
+func (p pins) create(o Options, file *keyFile) (*shared, error) {
+	from, rec, err := o.origin(file)
+	if err != nil {
+		return nil, err
 	}
+	if rec.resizes(o, from.Plan.Slots) {
+		if !o.Resize {
+			return nil, &SlotsMismatchError{Group: p.name, Want: o.Slots, Have: from.Plan.Slots}
+		}
+		if err := errors.Join(from.Plan.Resize(o.Slots), from.Plan.check(from.Key)); err != nil {
+			return nil, err
+		}
+	}
+	rec.asked(o)
+	set := steerSettings{Key: from.Key, Layout: layoutVersion, Generation: 1, Uid: noUser, Gid: noUser}
 	if o.User != nil {
 		set.Uid, set.Gid = uint32(o.User.UID), uint32(o.User.GID)
 	}
-	return p.createShared(set, rendezvous(equalWeights(o.Slots)))
+	return p.createShared(set, from, rec)
+}
+
+// origin returns what a new group is made from and what it is to remember of its file.
+func (o *Options) origin(file *keyFile) (*Saved, *fileRecord, error) {
+	from, rec := &Saved{}, &fileRecord{}
+	if file != nil {
+		if err := rec.use(file.path); err != nil {
+			return nil, nil, err
+		}
+		rec.Sum = file.sum
+	}
+	switch {
+	case file != nil && file.Saved != nil:
+		from = file.Saved
+	case o.Key != nil:
+		from.Key = *o.Key
+	default:
+		rand.Read(from.Key[:])
+	}
+	if from.Plan == nil {
+		if o.Slots == 0 {
+			return nil, nil, fmt.Errorf("%w: how many is this one to have?", ErrSlotCount)
+		}
+		from.Plan = &Plan{Slots: o.Slots}
+	}
+	rec.Asked = uint32(from.Asked)
+	return from, rec, nil
+}
+
+// resizes reports whether the options want another number of slots than the group has.
+func (r *fileRecord) resizes(o Options, have int) bool {
+	return o.Slots != 0 && o.Slots != have && !(o.Resize && uint32(o.Slots) == r.Asked)
+}
+
+// asked notes the number of slots that Init was told.
+func (r *fileRecord) asked(o Options) {
+	if o.Slots != 0 {
+		r.Asked = uint32(o.Slots)
+	}
 }
 
 // adopt checks a group that exists against what was asked for and notes a new
 // user.
-func (p pins) adopt(o Options, s *shared) error {
+func (p pins) adopt(o Options, s *shared, file *keyFile) error {
 	set, err := s.settings()
 	if err != nil {
 		return err
@@ -177,7 +259,16 @@ func (p pins) adopt(o Options, s *shared) error {
 	if o.Key != nil && *o.Key != set.Key {
 		return ErrOtherKey
 	}
-	if o.Slots != 0 && uint32(o.Slots) != set.Slots {
+	rec, err := s.readRecord()
+	if err != nil {
+		return err
+	}
+	if file != nil {
+		if err := s.adoptFile(set, rec, file); err != nil {
+			return err
+		}
+	}
+	if rec.resizes(o, int(set.Slots)) {
 		if !o.Resize {
 			return &SlotsMismatchError{Group: p.name, Want: o.Slots, Have: int(set.Slots)}
 		}
@@ -185,10 +276,27 @@ func (p pins) adopt(o Options, s *shared) error {
 			return err
 		}
 	}
+	rec.asked(o)
 	if o.User != nil {
 		set.Uid, set.Gid = uint32(o.User.UID), uint32(o.User.GID)
 	}
-	return s.writeSettings(set)
+	return errors.Join(s.writeRecord(rec), s.writeSettings(set))
+}
+
+// adoptFile makes a key file that of a group that exists, unless it holds what the group
+// is not and was not saved from here.
+func (s *shared) adoptFile(set steerSettings, rec *fileRecord, file *keyFile) error {
+	t, err := s.readTable(set)
+	if err != nil {
+		return err
+	}
+	if !file.holds(t.toSave(rec)) {
+		if err := file.check(set.Key, rec); err != nil {
+			return err
+		}
+	}
+	rec.Sum, rec.Plan = file.sum, [sha256.Size]byte{} // look again when all is done
+	return rec.use(file.path)
 }
 
 func (s *shared) resize(set *steerSettings, slots int) error {

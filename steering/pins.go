@@ -19,6 +19,8 @@ const (
 	pinAllow   = "allow"
 	pinPlan    = "plan"
 	pinPinned  = "pinned"
+	pinTold    = "aliases_told"
+	pinSaved   = "saved"
 	pinDevices = "devices"
 	pinWorkers = "workers"
 	pinSlots   = "slots"

@@ -56,7 +56,7 @@ func (p *Plan) SetWeight(slot int, weight float64) error {
 	if !(weight >= minWeight && weight <= maxWeight) {
 		return fmt.Errorf("%w: weight %g, want %g to %d; drain the slot to give it nothing", ErrPlan, weight, minWeight, maxWeight)
 	}
-	weight = math.Round(weight*weightUnit) / weightUnit
+	weight = roundWeight(weight)
 	if p.Weights == nil {
 		p.Weights = map[int]float64{}
 	}

@@ -191,8 +191,8 @@ func TestKeyDecides(t *testing.T) {
 	}
 	defer g.Close()
 	t.Cleanup(func() { Destroy(bg, "", o.Name, DestroyOptions{EvenIfBusy: true}) })
-	if g.Key() != key {
-		t.Errorf("key %v", g.Key())
+	if got := g.Table().key; got != key {
+		t.Errorf("key %v", got)
 	}
 	other := NewTable(key, 5)
 	for _, d := range devices(500) {

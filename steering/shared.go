@@ -23,12 +23,13 @@ const (
 type shared struct {
 	config, buckets, aliases, allow *ebpf.Map // the program reads these too
 	plan, pinned                    *ebpf.Map // what the table was made from, see plan.go
+	told, saved                     *ebpf.Map // which aliases are not to be saved; where the rest is, see keyfile.go
 	devices, workers                *ebpf.Map // what workers tell, see report.go
 }
 
 func (s *shared) close() {
 	// Closing a nil *ebpf.Map is allowed.
-	for _, m := range []*ebpf.Map{s.config, s.buckets, s.aliases, s.allow, s.plan, s.pinned, s.devices, s.workers} {
+	for _, m := range []*ebpf.Map{s.config, s.buckets, s.aliases, s.allow, s.plan, s.pinned, s.told, s.saved, s.devices, s.workers} {
 		m.Close()
 	}
 }
@@ -112,6 +113,8 @@ func (s *shared) list() ([]sharedMap, error) {
 		{pinAllow, spec.Maps[pinAllow], &s.allow, false},
 		{pinPlan, planSpec(), &s.plan, false},
 		{pinPinned, pinnedSpec(), &s.pinned, false},
+		{pinTold, toldSpec(), &s.told, false},
+		{pinSaved, savedSpec(), &s.saved, false},
 		{pinDevices, devicesSpec(), &s.devices, true},
 		{pinWorkers, workersSpec(), &s.workers, true},
 		{pinConfig, spec.Maps[pinConfig], &s.config, false},
@@ -192,8 +195,8 @@ func openMap(path string, spec *ebpf.MapSpec, readOnly bool) (*ebpf.Map, error) 
 }
 
 // createShared makes and pins the maps of a new group, over what an interrupted
-// creation may have left.
-func (p pins) createShared(set steerSettings, buckets []uint16) (_ *shared, err error) {
+// creation may have left. The group is what was saved.
+func (p pins) createShared(set steerSettings, from *Saved, rec *fileRecord) (_ *shared, err error) {
 	s := &shared{}
 	defer func() {
 		if err != nil {
@@ -209,10 +212,10 @@ func (p pins) createShared(set steerSettings, buckets []uint16) (_ *shared, err 
 			return nil, fmt.Errorf("create map: %w", kind(err))
 		}
 	}
-	if err := s.writeBuckets(nil, buckets); err != nil {
+	if err := s.fill(&set, from); err != nil {
 		return nil, err
 	}
-	if err := s.writeSettings(set); err != nil {
+	if err := errors.Join(s.writeRecord(rec), s.writeSettings(set)); err != nil {
 		return nil, err
 	}
 	for _, m := range all {
@@ -221,6 +224,12 @@ func (p pins) createShared(set steerSettings, buckets []uint16) (_ *shared, err 
 		}
 	}
 	return s, nil
+}
+
+// fill writes what was saved to empty maps.
+func (s *shared) fill(set *steerSettings, from *Saved) error {
+	none := &Table{plan: &Plan{}}
+	return s.apply(&Move{Before: none, After: none.restored(from)}, set)
 }
 
 // pinNew pins an object, replacing whatever an interrupted creation left there.

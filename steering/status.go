@@ -70,15 +70,19 @@ func (e *endpoint) counters(slots int) (Counters, error) {
 
 // Status is a picture of a group for people.
 type Status struct {
-	Group      string       `json:"group"`
-	Root       string       `json:"root"`
-	Generation uint32       `json:"generation"`
-	Program    uint32       `json:"program"` // revision of the pinned program
-	Aliases    int          `json:"aliases"`
-	Pins       int          `json:"pins"`
-	Allowed    int          `json:"allowed"` // prefixes; 0 lets everything in
-	Slots      []SlotStatus `json:"slots"`   // indexed by slot
-	Listeners  []Counters   `json:"listeners"`
+	Group      string `json:"group"`
+	Root       string `json:"root"`
+	Generation uint32 `json:"generation"`
+	Program    uint32 `json:"program"` // revision of the pinned program
+	Aliases    int    `json:"aliases"`
+	Pins       int    `json:"pins"`
+	Allowed    int    `json:"allowed"` // prefixes; 0 lets everything in
+	// KeyFile is where key and plan outlive the boot; none if empty. Saved means that the
+	// plan of now is in there, see [Group.SavedIn].
+	KeyFile   string       `json:"keyFile,omitempty"`
+	Saved     bool         `json:"saved"`
+	Slots     []SlotStatus `json:"slots"` // indexed by slot
+	Listeners []Counters   `json:"listeners"`
 	// Strangers are sockets on the group's ports that hold no slot: workers about
 	// to claim one, or programs that do not belong there. One that is bound to a
 	// narrower address than the group, 0.0.0.0 beside [::], takes its traffic.
@@ -149,8 +153,12 @@ func (g *Group) Status() (*Status, error) {
 	if err != nil {
 		return nil, err
 	}
+	file, saved, err := g.SavedIn()
+	if err != nil {
+		return nil, err
+	}
 	st := &Status{
-		Group: g.pins.name, Root: g.pins.root, Generation: t.generation,
+		Group: g.pins.name, Root: g.pins.root, Generation: t.generation, KeyFile: file, Saved: saved,
 		Program: t.program, Aliases: len(t.aliases), Pins: len(t.plan.Pins), Allowed: len(t.allowed), Listeners: counters,
 	}
 	slots, err := g.occupied(counters, t.slots)

@@ -23,7 +23,8 @@ type Table struct {
 	slots      int
 	buckets    []uint16 // len Buckets
 	aliases    map[netip.Addr]netip.Addr
-	plan       *Plan // what buckets were made from
+	told       map[netip.Addr]bool // aliases that are not saved
+	plan       *Plan               // what buckets were made from
 	allowed    []netip.Prefix
 	program    uint32 // number of the program's replacements
 }

@@ -166,6 +166,7 @@ func probe(task workerTask) map[string]bool {
 		_, err = g.ChangePlan(bg, true, func(p *Plan) error { return p.SetDrained(0, true) })
 		note("dry run", err)
 		note("allow", g.Allow(bg, netip.MustParsePrefix("10.0.0.0/8")))
+		note("save", g.Save(bg, "/nowhere"))
 		note("report", g.Publish(task.Slot, Report{}))
 	}
 	note("destroy", Destroy(bg, "", task.Group, DestroyOptions{EvenIfBusy: true}))
@@ -422,11 +423,11 @@ func TestWorkersWithoutCapabilities(t *testing.T) {
 	}{
 		{"worker's user", user, map[string]bool{
 			"open": false, "status": false, "dry run": false, "report": false,
-			"listener": true, "alias": true, "plan": true, "allow": true, "destroy": true, "init": true,
+			"listener": true, "alias": true, "plan": true, "allow": true, "save": true, "destroy": true, "init": true,
 		}},
 		{"group member", &User{UID: 4713, GID: user.GID}, map[string]bool{
 			"open": false, "status": false, "dry run": false, "report": true,
-			"listener": true, "alias": true, "plan": true, "allow": true, "destroy": true, "init": true,
+			"listener": true, "alias": true, "plan": true, "allow": true, "save": true, "destroy": true, "init": true,
 		}},
 		{"stranger", &User{UID: 4713, GID: 4713}, map[string]bool{"open": true, "destroy": true, "init": true}},
 	} {

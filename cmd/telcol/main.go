@@ -49,6 +49,8 @@ const (
 	exitOK    = 0
 	exitRun   = 1
 	exitUsage = 2
+	// What was asked for is in effect, but not in the key file of the group.
+	exitNotSaved = 3
 )
 
 // run runs the command line and gives the exit code.
@@ -62,6 +64,9 @@ func run(ctx context.Context, e env, args []string) int {
 		return exitOK
 	}
 	fmt.Fprintln(e.stderr, "telcol: "+sentence(err))
+	if errors.Is(err, steering.ErrNotSaved) {
+		return exitNotSaved
+	}
 	if errors.Is(err, collector.ErrConfig) || errors.Is(err, errUsage) {
 		return exitUsage
 	}
@@ -86,11 +91,37 @@ func (e usageError) Error() string { return string(e) }
 
 func (e usageError) Is(target error) bool { return target == errUsage }
 
+// adviseSaving says what to do about a change that is in effect until the next boot only.
+func adviseSaving(err error, group string) error {
+	var e *steering.NotSavedError
+	errors.As(err, &e)
+	do := fmt.Sprintf("telcol steering save --group %s tries again", group)
+	switch {
+	case errors.Is(err, steering.ErrOtherPlan):
+		do = fmt.Sprintf("telcol steering save --group %s replaces it, telcol steering restore --group %[1]s %s takes what it holds", group, e.File)
+	case errors.Is(err, steering.ErrOtherKey):
+		do = fmt.Sprintf("it is another group's: name another file, telcol steering save --group %s FILE", group)
+	case errors.Is(err, steering.ErrKeyFile):
+		do = fmt.Sprintf("move the file away, then telcol steering save --group %s writes it anew", group)
+	}
+	return fmt.Errorf("%w: %s", err, do)
+}
+
 // adviseSteering says what to do about an error of the steering group.
 func adviseSteering(err error, group string) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, steering.ErrNotSaved):
+		return adviseSaving(err, group)
+	case errors.Is(err, steering.ErrKeyFile):
+		return usagef("%v: put a good copy in its place, or move it away: then a group that exists is saved anew, "+
+			"and a new one gets another key, which moves all devices", err)
+	case errors.Is(err, steering.ErrOtherPlan):
+		return fmt.Errorf("%w, and telcol has not put it there: telcol steering restore --group %s FILE takes what it holds, "+
+			"telcol steering save --group %[2]s FILE replaces it", err, group)
+	case errors.Is(err, steering.ErrNoKeyFile):
+		return usagef("steering group %q has no key file yet: name one", group)
 	case errors.Is(err, steering.ErrNoGroup):
 		return fmt.Errorf("%w: create it with telcol steering init --group %s --slots N", err, group)
 	case errors.Is(err, steering.ErrSlotCount):
@@ -98,7 +129,7 @@ func adviseSteering(err error, group string) error {
 	case errors.Is(err, steering.ErrName):
 		return usagef("%v, choose another --group", err)
 	case errors.Is(err, steering.ErrOtherKey):
-		return fmt.Errorf("%w than the key file: leave --key-file away, or run telcol steering destroy --group %s first, which moves all devices", err, group)
+		return fmt.Errorf("%w than the key file: name another file, or run telcol steering destroy --group %s first, which moves all devices", err, group)
 	case errors.Is(err, steering.ErrGroupBusy):
 		return fmt.Errorf("%w: stop them first, or use --force", err)
 	case errors.Is(err, steering.ErrNotStuck):

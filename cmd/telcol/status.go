@@ -96,7 +96,7 @@ func printStatus(w io.Writer, st *steering.Status) error {
 	if st.Allowed > 0 {
 		fmt.Fprintf(w, ", %d allowed prefixes", st.Allowed)
 	}
-	fmt.Fprint(w, "\n\n")
+	fmt.Fprintf(w, "\n%s\n\n", savedText(st))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "slot\tshare\tweight\towner\talive\ttold\tdevices\tsessions\tdatagrams/s\tbuffer drops\tforeign\t")
 	for i := range st.Slots {
@@ -112,6 +112,17 @@ func printStatus(w io.Writer, st *steering.Status) error {
 		fmt.Fprintf(w, "\n%s: a socket of %s is on the port and in no slot\n", s.Listener, s.Owner)
 	}
 	return nil
+}
+
+// savedText says whether the group will be the same after a reboot.
+func savedText(st *steering.Status) string {
+	switch {
+	case st.KeyFile == "":
+		return "saved nowhere, and gone at the next boot; telcol steering save FILE saves it"
+	case !st.Saved:
+		return fmt.Sprintf("NOT saved in %s as it is now; telcol steering save tries again", st.KeyFile)
+	}
+	return "saved in " + st.KeyFile
 }
 
 // printWorker prints the line of one slot.

@@ -25,6 +25,7 @@ func steeringCommand(e *env) *cobra.Command {
 	cmd.AddCommand(steeringInitCommand(e), steeringDestroyCommand(e), steeringStatusCommand(e), steeringWhereCommand(e), selftestCommand(e), evictCommand(e))
 	cmd.AddCommand(tableCommands(e)...)
 	cmd.AddCommand(listCommands(e)...)
+	cmd.AddCommand(fileCommands(e)...)
 	return cmd
 }
 
@@ -45,14 +46,23 @@ A group that exists gets what it lacks: listeners, allowed prefixes, the program
 is pinned (running workers attach it within seconds, nothing is lost), and the number of slots, as by
 telcol steering resize. All else stays as it is.
 
-With --key-file devices have the same places after a reboot, and on every host that has the same file and number
-of slots. The file is made, readable by its owner alone, where there is none.`,
+With --key-file devices have the same places after a reboot, and on every host that has the same file. It holds the
+key, and what telcol steering resize, weight, drain, pin, alias and allow have said: a group that does not exist is
+made from it, drained slots are drained again, and every change is saved in it. Aliases of the workers' settings are
+not: the workers tell them again. The file is made, readable by its owner alone, where there is none; a file that
+holds a key alone, 32 hexadecimal digits, will do. A damaged one is an error: its key line alone, put in a file
+without the word key, still gives the places that the hash gives.
+
+--slots (or slots in the settings file) counts when it is another number than init was told before; else the group
+keeps the number that telcol steering resize has given it.
+
+Exit code 3: the group is ready, but could not be saved. So it is with the commands that change it.`,
 		Example: `  telcol steering init --slots 4
   telcol steering init --slots 4 --user telcol --key-file /var/lib/telcol/steering.key`,
 		Args: noArgs,
 	}
 	flags := addSettings(cmd, "group", "slots", "listen-ipfix", "listen-bmp", "ipfix.tcp")
-	cmd.Flags().Var((*fileValue)(&keyFile), "key-file", "takes the key of the group from this file, or writes it there")
+	cmd.Flags().Var((*fileValue)(&keyFile), "key-file", "makes the group from this file, and saves every change in it")
 	cmd.Flags().StringSliceVar(&allow, "allow", nil, "prefixes of sources to let in, as telcol steering allow (default all)")
 	cmd.Flags().Var((*userValue)(&owner), "user", "workers run as this user: name, uid or uid:gid (default: who runs this)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -67,22 +77,15 @@ of slots. The file is made, readable by its owner alone, where there is none.`,
 		if o.Allow, err = parsePrefixes(allow); err != nil {
 			return err
 		}
-		if o.Key, err = readKey(keyFile); err != nil {
-			return err
-		}
+		o.File = keyFile
 		ctx, cancel := context.WithTimeout(cmd.Context(), groupLock)
 		defer cancel()
 		g, err := steering.Init(ctx, o)
-		if err != nil {
+		if g == nil {
 			return adviseSteering(err, o.Name)
 		}
 		defer g.Close()
-		if o.Key == nil && keyFile != "" {
-			if err := writeKey(keyFile, g.Key()); err != nil {
-				return err
-			}
-		}
-		return printGroup(e.stdout, g)
+		return adviseSteering(done(err, func() error { return printGroup(e.stdout, g, o.Slots) }), o.Name)
 	}
 	return cmd
 }
@@ -148,7 +151,8 @@ func lookupUser(text string) (*steering.User, error) {
 	return nil, usagef("--user %q: this host has no such user", text)
 }
 
-func printGroup(w io.Writer, g *steering.Group) error {
+// printGroup says what there is, and why it has not the number of slots that was told.
+func printGroup(w io.Writer, g *steering.Group, told int) error {
 	ls, err := g.Listeners()
 	if err != nil {
 		return err
@@ -157,8 +161,11 @@ func printGroup(w io.Writer, g *steering.Group) error {
 	for i, l := range ls {
 		texts[i] = l.String()
 	}
-	_, err = fmt.Fprintf(w, "steering group %q is ready: %d slots, listeners %s\n", g.Name(), g.Slots(), strings.Join(texts, " and "))
-	return err
+	fmt.Fprintf(w, "steering group %q is ready: %d slots, listeners %s\n", g.Name(), g.Slots(), strings.Join(texts, " and "))
+	if told != 0 && told != g.Slots() {
+		fmt.Fprintf(w, "%d slots are what telcol steering resize said since init was told %d first; resize %[2]d takes them back\n", g.Slots(), told)
+	}
+	return printSaved(w, g)
 }
 
 func steeringDestroyCommand(e *env) *cobra.Command {
@@ -166,8 +173,8 @@ func steeringDestroyCommand(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "destroy",
 		Short: "Remove the group (root)",
-		Long: `Remove the steering group. Its key goes with it: devices have other places in the next one. Refused
-while workers run.`,
+		Long: `Remove the steering group. Its key goes with it, and devices have other places in the next one, unless that is made
+from the key file, which stays. Refused while workers run.`,
 		Args: noArgs,
 	}
 	flags := addSettings(cmd, "group")

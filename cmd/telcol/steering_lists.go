@@ -69,12 +69,10 @@ worker, for routers that send BMP and IPFIX from different addresses. Without ar
 			return usagef("%s cannot be an alias of itself", a[0])
 		}
 		before := g.Where(a[0])
-		if err := g.SetAlias(ctx, a[0], a[1]); err != nil {
+		return done(g.SetAlias(ctx, a[0], a[1]), func() error {
+			_, err := fmt.Fprintf(e.stdout, "%s is an address of %s now: slot %d, before %d\n", a[0], a[1], g.Where(a[0]).Slot, before.Slot)
 			return err
-		}
-		after := g.Where(a[0])
-		_, err = fmt.Fprintf(e.stdout, "%s is an address of %s now: slot %d, before %d\n", a[0], a[1], after.Slot, before.Slot)
-		return err
+		})
 	})
 	return listing(e, cmd, flags, func(w io.Writer, g *steering.Group) error {
 		aliases := g.Aliases()
@@ -99,11 +97,10 @@ func unaliasCommand(e *env) *cobra.Command {
 		if _, ok := g.Aliases()[a]; !ok {
 			return fmt.Errorf("%s is no alias; telcol steering alias lists what is", a)
 		}
-		if err := g.RemoveAlias(ctx, a); err != nil {
+		return done(g.RemoveAlias(ctx, a), func() error {
+			_, err := fmt.Fprintf(e.stdout, "%s is a device of its own now: slot %d\n", a, g.Where(a).Slot)
 			return err
-		}
-		_, err = fmt.Fprintf(e.stdout, "%s is a device of its own now: slot %d\n", a, g.Where(a).Slot)
-		return err
+		})
 	})
 }
 
@@ -141,10 +138,7 @@ in the kernel before anything else, and counted. Without arguments list the pref
 		if err != nil {
 			return err
 		}
-		if err := g.Allow(ctx, prefixes...); err != nil {
-			return err
-		}
-		return printAllowed(e.stdout, g)
+		return done(g.Allow(ctx, prefixes...), func() error { return printAllowed(e.stdout, g) })
 	})
 	return listing(e, cmd, flags, func(w io.Writer, g *steering.Group) error {
 		for _, p := range g.Table().Allowed() {
@@ -173,17 +167,16 @@ func disallowCommand(e *env) *cobra.Command {
 			return err
 		}
 		missing, err := g.Disallow(ctx, prefixes...)
-		if err != nil {
-			return err
-		}
-		if len(missing) > 0 {
+		return done(err, func() error {
+			if len(missing) == 0 {
+				return printAllowed(e.stdout, g)
+			}
 			texts := make([]string, len(missing))
 			for i, p := range missing {
 				texts[i] = p.String()
 			}
 			return fmt.Errorf("not on the list: %s; telcol steering allow shows what is", strings.Join(texts, ", "))
-		}
-		return printAllowed(e.stdout, g)
+		})
 	})
 }
 

@@ -49,10 +49,7 @@ func changeWith(e *env, cmd *cobra.Command, flags *settingFlags, parse tableChan
 			ctx, cancel := context.WithTimeout(cmd.Context(), groupLock)
 			defer cancel()
 			m, err := g.ChangePlan(ctx, dry, edit)
-			if err != nil {
-				return err
-			}
-			return printMove(e.stdout, g, m, dry)
+			return done(err, func() error { return printMove(e.stdout, g, m, dry) })
 		})
 	}
 	return cmd

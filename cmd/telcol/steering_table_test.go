@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -169,39 +167,5 @@ func TestListCommands(t *testing.T) {
 	}
 	if r := do("where", "192.0.2.1"); !strings.Contains(r.stdout, "not let in") {
 		t.Errorf("where: %+v", r)
-	}
-}
-
-// TestKeyFile makes a group again with the key of before.
-func TestKeyFile(t *testing.T) {
-	e, do := tableGroup(t)
-	key := filepath.Join(t.TempDir(), "key")
-	init := []string{"init", "--slots", "4", "--key-file", key}
-	for range 2 { // the file is made, then read
-		if r := do(init...); r.code != exitOK {
-			t.Fatalf("init: %+v", r)
-		}
-	}
-	if info, err := os.Stat(key); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("key file: %v, %v", info, err)
-	}
-	where := func() string {
-		return telcol(t, e, "steering", "where", "--group", "g2", "192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2").stdout
-	}
-	before := where()
-	do("destroy")
-	do("init", "--slots", "4")
-	if r := do(init...); r.code != exitRun || !strings.HasPrefix(r.stderr, `telcol: steering group "g2": the group has another key than the key file: `) {
-		t.Errorf("init of a group with another key: %+v", r)
-	}
-	do("destroy")
-	if r := do(init...); r.code != exitOK || where() != before {
-		t.Errorf("after the restart: %+v\n%s%s", r, before, where())
-	}
-	if err := os.WriteFile(key, []byte("no key\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if r := do(init...); r.code != exitUsage || !strings.HasSuffix(r.stderr, "does not hold a key, 32 hexadecimal digits\n") {
-		t.Errorf("a broken file: %+v", r)
 	}
 }

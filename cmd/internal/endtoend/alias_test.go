@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +33,7 @@ func TestAliasesMeet(t *testing.T) {
 		return
 	}
 	g := startGroup(t, 4, "--sink", "stdout", "--aliases-addresses", strings.Join(aliases, ","))
+	checkAliasesNotSaved(t, g, devices)
 	_, port, err := net.SplitHostPort(g.bmp)
 	if err != nil {
 		t.Fatal(err)
@@ -119,4 +122,18 @@ func flowOf(t *testing.T, number uint64) []byte {
 		t.Fatal(err)
 	}
 	return msg
+}
+
+// checkAliasesNotSaved holds that aliases of the workers' settings are in the kernel, and not in the key file: the settings keep them.
+func checkAliasesNotSaved(t *testing.T, g *group, n int) {
+	t.Helper()
+	if listed := daemons.Telcol(t, "steering", "alias", "--group", g.name); strings.Count(listed, "\n") != n {
+		t.Errorf("the kernel knows\n%swant %d aliases", listed, n)
+	}
+	file := filepath.Join(t.TempDir(), "key")
+	daemons.Telcol(t, "steering", "save", "--group", g.name, file)
+	text, err := os.ReadFile(file)
+	if err != nil || !strings.Contains(string(text), "\nslots 4\n") || strings.Contains(string(text), "\nalias ") {
+		t.Errorf("key file:\n%s%v", text, err)
+	}
 }
