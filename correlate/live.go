@@ -33,8 +33,8 @@ func (c *Correlator) Live() []Live {
 	return all
 }
 
-// HasRoutes reports whether RIB has anything to tell.
-func (l Live) HasRoutes() bool { return l.d.rib.HasPeers() || l.d.rib.Routes() > 0 }
+// HasRoutes reports whether RIB has anything to tell, be it of routes of then alone.
+func (l Live) HasRoutes() bool { return !l.d.rib.Blank() }
 
 // RIB begins the image of the device's routes and sessions, for Correlator.RestoreLiveRIB.
 func (l Live) RIB() *rib.LiveWriter { return l.d.rib.Live() }
@@ -63,7 +63,7 @@ const (
 	liveHasImage
 	liveSaved  // the state directory has it as it is
 	liveImaged // the same of the routes
-	liveRoutes // there are some, or peers
+	liveRoutes // there are some, or were
 )
 
 func liveFlags(flags ...bool) (b byte) {

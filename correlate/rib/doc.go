@@ -32,6 +32,7 @@
 //	  without huge pages        1.7 times as long uniform, 1.3 times zipf
 //	Peer Down                   under 25 µs, then in slices: 0.05 µs per route, 0.7 µs where other peers' routes are among them
 //	history                     76 octets a version of an IPv4 route, 88 of an IPv6 route
+//	live image                  38 octets a route and 18 a version, attributes included; a version takes 0.3 µs to write and 0.6 to take up
 //
 // # Huge pages
 //

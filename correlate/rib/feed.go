@@ -29,14 +29,8 @@ func (r *RIB) currentFeed(s *source, k feedKey) uint32 {
 	}
 	fi, ok := s.current[k]
 	if !ok {
-		if n := len(r.freeFeeds); n > 0 {
-			fi = r.freeFeeds[n-1]
-			r.freeFeeds = r.freeFeeds[:n-1]
-		} else if len(r.feeds) == maxFeeds {
+		if fi = r.allocFeed(); fi == none {
 			return none
-		} else {
-			fi = uint32(len(r.feeds))
-			r.feeds = append(r.feeds, feed{})
 		}
 		t := r.table(k, s.view)
 		t.feeds = append(t.feeds, fi)
@@ -46,6 +40,21 @@ func (r *RIB) currentFeed(s *source, k feedKey) uint32 {
 	}
 	s.cached, s.cachedFeed = k, fi
 	return fi
+}
+
+// allocFeed returns the place of a new feed, or none.
+func (r *RIB) allocFeed() uint32 {
+	n := len(r.freeFeeds)
+	switch {
+	case n > 0:
+		fi := r.freeFeeds[n-1]
+		r.freeFeeds = r.freeFeeds[:n-1]
+		return fi
+	case len(r.feeds) == maxFeeds:
+		return none
+	}
+	r.feeds = append(r.feeds, feed{})
+	return uint32(len(r.feeds) - 1)
 }
 
 // freeFeed gives up a feed without entries.

@@ -115,20 +115,34 @@ func (r *RIB) leave(t *table, e *entry, prefix netip.Prefix, to int64) {
 	if h.horizon == 0 || r.since(e) >= to || to < r.now-h.horizon {
 		return
 	}
-	p := &h.past[version(t.six)]
-	t.past.arena = &p.arena
-	k := keyOf(prefix.Addr())
-	s := t.past.find(k, prefix.Bits())
 	v := *e
 	v.next = none
-	x := end{to: to}
+	r.in.Retain(v.attr, 1)
+	r.keep(t, v, prefix, end{to: to}, false)
+	r.trimHistory()
+}
+
+// keep puts a version, which has a reference of its attributes, behind the others. A loose one is in the queue alone.
+func (r *RIB) keep(t *table, v entry, prefix netip.Prefix, x end, loose bool) {
+	h := &r.history
+	p := &h.past[version(t.six)]
+	if loose {
+		p.queue.push(p.put(v, prefix, x))
+	} else {
+		p.queue.push(r.ring(t, p, v, prefix, x))
+	}
+	r.feeds[v.feed()].past++
+	h.bytes += versionBytes + p.width
+}
+
+// ring puts a version in front of those of its prefix. They form a ring: the trie knows the newest, which is followed by the oldest.
+func (r *RIB) ring(t *table, p *past, v entry, prefix netip.Prefix, x end) uint32 {
+	k := keyOf(prefix.Addr())
+	s := t.past.find(k, prefix.Bits())
 	if s.chain != 0 {
 		x.seq = p.end(s.chain.head()).seq + 1
 	}
 	i := p.put(v, prefix, x)
-	r.in.Retain(v.attr, 1)
-	r.feeds[v.feed()].past++
-	// The versions of a prefix form a ring: the trie knows the newest, which is followed by the oldest.
 	n := p.at(i)
 	if s.chain == 0 {
 		n.next = i
@@ -142,9 +156,7 @@ func (r *RIB) leave(t *table, e *entry, prefix netip.Prefix, to int64) {
 		p.end(n.next).torn = true
 		r.stats.HistoryEvicted++
 	}
-	p.queue.push(i)
-	h.bytes += versionBytes + p.width
-	r.trimHistory()
+	return i
 }
 
 // unring takes the oldest version of a prefix out of its ring. It stays in the queue.
@@ -310,6 +322,9 @@ type queue struct {
 }
 
 func (q *queue) first() uint32 { return q.at[q.start] }
+
+// get returns the index of place j, from the first on.
+func (q *queue) get(j int) uint32 { return q.at[(q.start+j)%len(q.at)] }
 
 func (q *queue) push(i uint32) {
 	if q.n == len(q.at) {

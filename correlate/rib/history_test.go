@@ -9,13 +9,13 @@ import (
 
 // clocked is a RIB with one synced peer, told routes of one prefix after the other.
 type clocked struct {
-	t   *testing.T
+	t   testing.TB
 	in  *Intern
 	r   *RIB
 	key PeerKey
 }
 
-func newClocked(t *testing.T, o Options) *clocked {
+func newClocked(t testing.TB, o Options) *clocked {
 	c := &clocked{t: t, in: NewIntern(), key: PeerKey{Addr: netip.MustParseAddr("192.0.2.1")}}
 	c.r = New(c.in, o)
 	c.r.PeerUp(c.key, PeerInfo{Session: 1}, 1000*int64(time.Second))

@@ -86,25 +86,16 @@ func (w *ImageWriter) Append(b []byte, budget int) (out []byte, more bool) {
 		w.begun = true
 		b = append(b, imageMagic...)
 	}
-	start := -1 // of the block of items that is open
+	o := blocks{b: b, start: -1}
 	more = w.rib.Walk(&w.cursor, budget, func(rt Route) {
 		if id := (tableID{rt.VRF, rt.View, rt.Prefix.Addr().Is6()}); w.routes == 0 || id != w.table {
-			b = closeBlock(b, start)
-			start = -1
 			w.table = id
-			b = appendTable(b, id)
+			o.b = appendTable(o.close(), id)
 		}
-		if start >= 0 && len(b)-start > imageBlock {
-			b = closeBlock(b, start)
-			start = -1
-		}
-		if start < 0 {
-			start = len(b)
-			b = openBlock(b, blockItems)
-		}
-		b = w.appendRoute(b, &rt)
+		o.item()
+		o.b = w.appendRoute(o.b, &rt)
 	})
-	b = closeBlock(b, start)
+	b = o.close()
 	if !more {
 		w.done = true
 		at := len(b)
@@ -123,6 +114,29 @@ func closeBlock(b []byte, start int) []byte {
 	}
 	binary.BigEndian.PutUint32(b[start+1:], uint32(len(b)-start-blockHeader))
 	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b[start:], imageCRC))
+}
+
+// blocks is a slice of an image, in which a block of items may be open.
+type blocks struct {
+	b     []byte
+	start int // of the open block, or below 0
+}
+
+// item makes room for an item.
+func (o *blocks) item() {
+	if o.start >= 0 && len(o.b)-o.start > imageBlock {
+		o.close()
+	}
+	if o.start < 0 {
+		o.start = len(o.b)
+		o.b = openBlock(o.b, blockItems)
+	}
+}
+
+// close ends the open block and returns the slice.
+func (o *blocks) close() []byte {
+	o.b, o.start = closeBlock(o.b, o.start), -1
+	return o.b
 }
 
 func appendTable(b []byte, id tableID) []byte {

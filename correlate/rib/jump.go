@@ -66,15 +66,19 @@ func (j *jump) bytes() int { return 4*len(j.direct) + 8*len(j.hashed.places) }
 func (t *trie) fitJump() {
 	switch {
 	case !t.jump.on() && t.size >= jumpFrom:
-		t.jump.depth = 4
-		if t.arena.width == 4 {
-			t.jump.depth = 2
-			t.jump.direct = make([]uint32, 1<<16)
-		}
-		t.fillJump(t.root, key{})
+		t.makeJump()
 	case t.jump.on() && t.size < jumpUntil:
 		t.jump = jump{}
 	}
+}
+
+func (t *trie) makeJump() {
+	t.jump.depth = 4
+	if t.arena.width == 4 {
+		t.jump.depth = 2
+		t.jump.direct = make([]uint32, 1<<16)
+	}
+	t.fillJump(t.root, key{})
 }
 
 // fillJump enters the nodes below node i, which is in the direction of k.

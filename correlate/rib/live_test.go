@@ -2,6 +2,7 @@ package rib
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -156,35 +157,71 @@ func TestLiveDamaged(t *testing.T) {
 	}
 }
 
-// FuzzLive takes up octets as the blocks of a live image, with right checksums.
+// FuzzLive takes up octets as the blocks of a live image, with right checksums, and lets time pass.
 func FuzzLive(f *testing.F) {
-	r := randomRIB(f, 11)
-	b := liveOf(r, 50)[len(liveMagic):]
-	for len(b) > 0 {
-		n := blockHeader + int(b[1])<<24 + int(b[2])<<16 + int(b[3])<<8 + int(b[4])
-		f.Add(b[0], b[blockHeader:n], b[0], b[blockHeader:min(n, 40)])
-		b = b[n+4:]
+	small := newClocked(f, Options{})
+	for i := range int64(5) {
+		small.set("10.1.0.0/16", uint32(100+i), 1010+i)
+		small.set("2001:db8::/32", uint32(100+i), 1010+i)
 	}
-	states := New(NewIntern(), Options{}).Live().appendStates(nil)
-	f.Fuzz(func(t *testing.T, kind1 byte, one []byte, kind2 byte, two []byte) {
-		image := append([]byte(liveMagic), states...)
-		for _, x := range []struct {
-			kind    byte
-			payload []byte
-		}{{kind1, one}, {blockTable, make([]byte, 9)}, {kind2, two}} {
-			if x.kind == blockTable && len(x.payload) == 9 {
-				x.payload = append(x.payload, 4)
-			}
+	small.unset("2001:db8::/32", 1020)
+	seeds := []*RIB{small.r}
+	for i := range byte(4) {
+		data := make([]byte, 1200)
+		rand.NewChaCha8([32]byte{i}).Read(data)
+		x := newWorld(f, data, Options{})
+		for len(x.data) > 0 {
+			x.step()
+		}
+		seeds = append(seeds, x.r)
+	}
+	for _, r := range seeds {
+		b := liveOf(r, 50)[len(liveMagic):]
+		var bare []byte // without checksums
+		for len(b) > 0 {
+			n := blockHeader + int(binary.BigEndian.Uint32(b[1:]))
+			bare = append(bare, b[:n]...)
+			b = b[n+4:]
+		}
+		f.Add(bare)
+	}
+	f.Fuzz(func(t *testing.T, bare []byte) {
+		image := []byte(liveMagic)
+		for len(bare) > blockHeader {
+			n := min(len(bare), blockHeader+int(binary.BigEndian.Uint32(bare[1:])))
 			at := len(image)
-			image = closeBlock(append(openBlock(image, x.kind), x.payload...), at)
+			image = closeBlock(append(image, bare[:n]...), at)
+			bare = bare[n:]
 		}
 		in := NewIntern()
-		back := New(in, Options{})
-		if _, err := back.RestoreLive(bytes.NewReader(image), 1); err != nil && back.Routes() != 0 {
+		back := New(in, Options{MaxPaths: 8})
+		_, err := back.RestoreLive(bytes.NewReader(image), 1)
+		if err != nil && back.Routes() != 0 {
 			t.Fatal("routes after an error")
 		}
+		if err == nil {
+			if err := back.check(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var m Match
+		for _, vrf := range worldVRFs {
+			for _, addr := range worldAddrs {
+				back.LookupAt(vrf, addr, worldHops[0], 1015e9, &m)
+				back.Lookup(vrf, addr, worldHops[0], &m)
+			}
+		}
+		for k := range back.peers {
+			back.PeerUp(k, PeerInfo{}, 2)
+			back.EndOfRIB(k, AdjRIBInPre, IPv4Unicast, 2)
+		}
+		for n := 0; back.Tick(2, 1<<10); n++ {
+			if n > 1<<16 {
+				t.Fatal("the clean-up has no end")
+			}
+		}
 		back.Clear()
-		for back.Tick(2, 1<<20) {
+		for back.Tick(3, 1<<20) {
 		}
 		if n := in.Len(); n != 0 {
 			t.Fatalf("%d sets of attributes stay", n)

@@ -446,7 +446,8 @@ func (x *world) finish() {
 	}
 }
 
-func runWorld(t testing.TB, data []byte, o Options, every int) *world {
+// runWorld compares after every so many operations, and hands over after so many, if at all.
+func runWorld(t testing.TB, data []byte, o Options, every, handOver int) *world {
 	defer func(from, until int) { jumpFrom, jumpUntil = from, until }(jumpFrom, jumpUntil)
 	jumpFrom, jumpUntil = 5, 3
 	x := newWorld(t, data, o)
@@ -457,6 +458,9 @@ func runWorld(t testing.TB, data []byte, o Options, every int) *world {
 			x.counts()
 			x.lookups()
 			x.lookupsAt()
+		}
+		if handOver > 0 && n%handOver == handOver-1 {
+			x.handOver()
 		}
 	}
 	x.counts()
@@ -469,7 +473,7 @@ func runWorld(t testing.TB, data []byte, o Options, every int) *world {
 // TestTwin compares after every few operations, TestTwinMillion after more of them and a million in all.
 func TestTwin(t *testing.T) {
 	for seed := range uint64(12) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { twinRun(t, seed, 16_000, 25) })
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { twinRun(t, seed, 16_000, 25, 0) })
 	}
 }
 
@@ -479,12 +483,12 @@ func TestTwinMillion(t *testing.T) {
 	}
 	ops := 0
 	for seed := uint64(100); ops < 1_000_000; seed++ {
-		ops += twinRun(t, seed, 1_000_000, 700)
+		ops += twinRun(t, seed, 1_000_000, 700, 0)
 	}
 	t.Logf("%d operations", ops)
 }
 
-func twinRun(t *testing.T, seed uint64, octets, every int) (ops int) {
+func twinRun(t *testing.T, seed uint64, octets, every, handOver int) (ops int) {
 	o := Options{StaleAfter: time.Minute}
 	switch seed % 4 {
 	case 1:
@@ -497,7 +501,7 @@ func twinRun(t *testing.T, seed uint64, octets, every int) (ops int) {
 	rnd := rand.NewChaCha8([32]byte{byte(seed)})
 	data := make([]byte, octets)
 	rnd.Read(data)
-	x := runWorld(t, data, o, every)
+	x := runWorld(t, data, o, every, handOver)
 	if x.asOf < 500 || x.moved < x.asOf/50 {
 		t.Errorf("%d answers as of a time, %d of them differ from those of now", x.asOf, x.moved)
 	}
@@ -518,6 +522,6 @@ func FuzzOps(f *testing.F) {
 		if len(data) > 4000 {
 			return
 		}
-		runWorld(t, data, Options{StaleAfter: time.Minute, MaxRoutes: 60}, 40)
+		runWorld(t, data, Options{StaleAfter: time.Minute, MaxRoutes: 60}, 40, 0)
 	})
 }

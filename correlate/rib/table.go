@@ -94,25 +94,37 @@ func (r *RIB) find(t *table, i uint32, src *source, pathID uint32, hasPathID boo
 
 // table returns the table for a feed, creating it.
 func (r *RIB) table(k feedKey, v View) *table {
-	vr := r.vrfs[k.vrf]
-	if vr == nil {
-		vr = &vrf{changed: [2]int64{r.history.lost, r.history.lost}}
-		r.vrfs[k.vrf] = vr
-	}
+	vr := r.vrf(k.vrf)
 	p := &vr.tables[v][version(k.six)]
 	if *p == nil {
 		r.tableSeq++
-		*p = &table{id: r.tableSeq, vrf: k.vrf, view: v, six: k.six, born: math.MaxInt64, changed: math.MinInt64}
-		(*p).arena.width = 4
-		if k.six {
-			(*p).arena.width = 16
-		}
-		(*p).trie = newTrie(&(*p).arena)
-		(*p).past = newTrie(&r.history.past[version(k.six)].arena)
+		*p = r.newTable(k, v)
+		(*p).id = r.tableSeq
 		vr.n++
 		r.tables = append(r.tables, *p)
 	}
 	return *p
+}
+
+// vrf returns a VRF, creating it.
+func (r *RIB) vrf(rd RD) *vrf {
+	vr := r.vrfs[rd]
+	if vr == nil {
+		vr = &vrf{changed: [2]int64{r.history.lost, r.history.lost}}
+		r.vrfs[rd] = vr
+	}
+	return vr
+}
+
+func (r *RIB) newTable(k feedKey, v View) *table {
+	t := &table{vrf: k.vrf, view: v, six: k.six, born: math.MaxInt64, changed: math.MinInt64}
+	t.arena.width = 4
+	if k.six {
+		t.arena.width = 16
+	}
+	t.trie = newTrie(&t.arena)
+	t.past = newTrie(&r.history.past[version(k.six)].arena)
+	return t
 }
 
 // peek returns the table for a feed, or nil.
