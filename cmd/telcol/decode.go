@@ -15,22 +15,24 @@ import (
 
 func decodeCommand(e *env) *cobra.Command {
 	o := decode.Options{Records: decode.AllRecords}
-	var device, format string
+	var device, format, only string
 	var ports []string
 	cmd := &cobra.Command{
 		Use:   "decode FILE|-",
-		Short: "Show what exporters sent, from a capture",
-		Long: `Show the IPFIX and NetFlow v9 messages of a capture (pcap or pcapng, also compressed; - is standard
-input), decoded as a worker does: templates, options records, data records with each field and, behind =>, what a worker
-would publish of it without routes; data without a template; what is malformed and where. The option tables and
-a summary come at the end. Without --port it looks at ports 2055, 4739, 9995 and 9996, and at every other
-datagram and TCP connection that begins like a message. No collector is needed; of the settings, the names of
-elements (ipfix-elements) are used.
+		Short: "Show what routers sent, from a capture",
+		Long: `Show the IPFIX, NetFlow v9 and BMP messages of a capture (pcap or pcapng, also compressed; - is standard
+input), decoded as a worker does. Of flows: templates, options records, data records with each field and, behind =>,
+what a worker would publish of it without routes; data without a template. Of BMP: peers that come and go, routes,
+statistics and, behind =>, the events that a worker would publish. Of both: what is malformed and where. The option
+tables, the BGP peers with what was told of each, and a summary come at the end. Without --port it looks at ports
+2055, 4739, 9995 and 9996, for BMP at 1790 and 11019, and at every other datagram and TCP connection that begins like
+a message. No collector is needed; of the settings, the names of elements (ipfix-elements) are used.
 
 It ends with 0 when it found messages, malformed ones too; with 1 when it found none or the file is cut or no
 capture; with 2 for wrong use.`,
 		Example: `  telcol decode --records 1 flows.pcap
   telcol decode --device 192.0.2.1 --template 313 --format json flows.pcap | jq .
+  telcol decode --only bmp --records 0 routers.pcap
   tcpdump -i any -U -w - udp port 4739 | telcol decode -`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -42,10 +44,11 @@ capture; with 2 for wrong use.`,
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&format, "format", string(decode.Text), "text, or json: one object a line")
+	f.StringVar(&only, "only", "", "ipfix (with NetFlow v9) or bmp: show nothing else")
 	f.StringVar(&device, "device", "", "only what this `ADDRESS` sent")
 	f.StringSliceVar(&ports, "port", nil, "only what was sent to this `PORT`, UDP or TCP; may be given often")
-	f.Uint16Var(&o.Template, "template", 0, "show only this template `ID` and its data")
-	f.IntVar(&o.Records, "records", decode.AllRecords, "show at most `N` data records of each template, -1 for all")
+	f.Uint16Var(&o.Template, "template", 0, "show only this template `ID` and its data, and no BMP")
+	f.IntVar(&o.Records, "records", decode.AllRecords, "show at most `N` data records of each template and `N` routes of each view of a BGP peer, -1 for all")
 	settings := addSettings(cmd, "ipfix.elements")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s, err := settings.load(e)
@@ -55,7 +58,7 @@ capture; with 2 for wrong use.`,
 		if o.Model, err = s.Config.IPFIX.Model(); err != nil {
 			return err
 		}
-		o.Format = decode.Format(format)
+		o.Format, o.Only = decode.Format(format), decode.Only(only)
 		for _, p := range ports {
 			n, err := strconv.ParseUint(p, 10, 16)
 			if err != nil || n == 0 {

@@ -25,6 +25,8 @@ func TestDecodeUse(t *testing.T) {
 		{"decode --port 0 -", exitUsage, "--port"},
 		{"decode --device here -", exitUsage, "--device"},
 		{"decode --template 12 -", exitUsage, "256"},
+		{"decode --only sflow -", exitUsage, "want ipfix or bmp"},
+		{"decode --only bmp --template 300 -", exitUsage, "template 300 of bmp"},
 		{"decode /does/not/exist", exitRun, "/does/not/exist: no such file"},
 		{"decode " + text, exitRun, "not a pcap or pcapng file"},
 		{"decode -", exitRun, "standard input: not a pcap"},

@@ -18,6 +18,8 @@ import (
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
 
+	"github.com/telcol/telcol/bmp"
+	"github.com/telcol/telcol/bmp/bgp"
 	"github.com/telcol/telcol/cmd/internal/pcapfile"
 	"github.com/telcol/telcol/ipfix"
 )
@@ -152,6 +154,45 @@ func v9Record(b *ipfix.Builder) {
 	b.Uint(55_000, 4)
 }
 
+// The BGP peers of the scenes, and what their router calls itself.
+var (
+	peer    = bmp.Peer{Addr: netip.MustParseAddr("192.0.2.9"), BGPID: netip.MustParseAddr("192.0.2.9"), AS: 64500, Flags: bmp.FlagPostPolicy, Time: start.UnixNano()}
+	locRIB  = bmp.Peer{Addr: netip.MustParseAddr("0.0.0.0"), BGPID: router, AS: 64496, Type: bmp.PeerLocRIB, Distinguisher: 64500<<32 | 1}
+	sysName = bmp.Initiation{SysName: "r1", SysDescr: "a \"router\""}
+	route4  = bgp.NLRI{Family: bgp.IPv4Unicast, Prefix: netip.MustParsePrefix("198.51.100.0/24")}
+	routeV  = bgp.NLRI{Family: bgp.IPv4VPN, Prefix: netip.MustParsePrefix("203.0.113.0/24"), RD: 64500<<32 | 2, Label: 24001, HasLabel: true}
+	path    = bgp.Attributes{
+		NextHop: netip.MustParseAddr("192.0.2.9"), ASPath: []uint32{64500, 64501}, HasASPath: true, HasOrigin: true,
+		LocalPref: 100, HasLocalPref: true, MED: 5, HasMED: true,
+		Communities: []uint32{64500<<16 | 7}, ExtCommunities: []uint64{0x0002_fbf4_00000001}, LargeCommunities: [][3]uint32{{64500, 1, 2}},
+	}
+)
+
+// bmpSegments writes octets to the collector's BMP port, in segments of so many.
+func (c *tape) bmpSegments(port uint16, octets int, stream []byte) {
+	c.t.Helper()
+	for seq := 0; seq < len(stream); seq += octets {
+		part := stream[seq:min(seq+octets, len(stream))]
+		c.packet(router, collector, &layers.TCP{SrcPort: 5002, DstPort: layers.TCPPort(port), Seq: uint32(1000 + seq), ACK: true, Window: 100}, part)
+	}
+}
+
+// open makes an OPEN.
+func open(id netip.Addr, as uint32) bgp.Open {
+	return bgp.Open{
+		ID: id, AS: as, HoldTime: 90, Version: 4, AS4: true, Families: []bgp.Family{bgp.IPv4Unicast},
+		AddPath: []bgp.AddPath{{Family: bgp.IPv4VPN, Mode: bgp.AddPathReceive}},
+	}
+}
+
+// peerUp makes the Peer Up of a peer.
+func peerUp(p bmp.Peer) *bmp.PeerUp {
+	return &bmp.PeerUp{
+		Peer: p, LocalAddr: router, LocalPort: 179, RemotePort: 33000, Sent: open(router, 64496), Received: open(p.BGPID, p.AS),
+		TableName: "blue",
+	}
+}
+
 // scenes are captures, each with what is special about it.
 var scenes = map[string]func(*tape){
 	// Options data, a template, data, the template told again, changed and withdrawn.
@@ -220,6 +261,36 @@ var scenes = map[string]func(*tape){
 		c.segment(100+30, msg[30:60])
 		c.segment(100+uint32(len(msg)), []byte("GET / HTTP/1.1"))
 	},
+	// All that a BMP session can tell, beside a flow of its device.
+	"bmp": func(c *tape) {
+		c.datagram(4739, message(c.t, 10, 7, 0, func(b *ipfix.Builder) { b.Template(256, flowFields...); b.Set(256); flowRecord(b, 1) }))
+		s := bmp.AppendInitiation(nil, &sysName)
+		s = bmp.AppendPeerUp(s, peerUp(peer))
+		s = bmp.AppendPeerUp(s, peerUp(locRIB))
+		s = bmp.AppendRouteMonitoring(s, &peer, nil, []bgp.NLRI{route4}, &path)
+		s = bmp.AppendRouteMonitoring(s, &locRIB, nil, []bgp.NLRI{route4, routeV}, &path)
+		s = bmp.AppendRouteMonitoring(s, &locRIB, []bgp.NLRI{route4}, nil, nil)
+		s = bmp.AppendEndOfRIB(s, &locRIB, bgp.IPv4Unicast)
+		s = bmp.AppendStatistics(s, &bmp.Statistics{Peer: peer, Stats: []bmp.Statistic{
+			{Type: bmp.StatAdjRIBIn, Value: 1}, {Type: bmp.StatLocRIBFamily, Family: bgp.IPv4Unicast, Value: 2}, {Type: 99, Raw: []byte{1, 2}},
+		}})
+		s = bmp.AppendRouteMirroring(s, &bmp.RouteMirroring{Peer: peer, Messages: [][]byte{{1, 2, 3}}, Errored: true})
+		s = bmp.AppendPeerDown(s, &bmp.PeerDown{
+			Peer: peer, Reason: bmp.DownRemoteNotification, Notification: &bmp.Notification{Code: 6, Subcode: 2},
+		})
+		s = bmp.AppendTermination(s, &bmp.Termination{HasReason: true, Reason: bmp.TermAdminClose, Strings: []string{"bye\n"}})
+		c.bmpSegments(1790, 100, s)
+	},
+	// What is wrong with BMP: an UPDATE that is cut, a type that is not known, and then no message.
+	"bmp-malformed": func(c *tape) {
+		s := bmp.AppendRouteMonitoring(nil, &peer, nil, []bgp.NLRI{route4}, &path)
+		s[len(s)-20] = 0xff // within the attributes
+		s = append(s, bmp.AppendRouteMonitoring(nil, &peer, nil, []bgp.NLRI{route4}, &path)[:6+42]...)
+		s[len(s)-42-6+4] = 6 + 42
+		s = append(s, 3, 0, 0, 0, 8, 9, 1, 2)
+		s = append(s, "GET / HTTP/1.1"...)
+		c.bmpSegments(7000, 4000, s)
+	},
 }
 
 func decode(t testing.TB, capture []byte, o Options) (string, Summary, error) {
@@ -275,17 +346,22 @@ func TestFilters(t *testing.T) {
 	c := newTape(t)
 	scenes["templates"](c)
 	scenes["tcp"](c)
+	scenes["bmp"](c)
 	for _, tc := range []struct {
 		name string
 		o    Options
 		want string
 	}{
-		{"all", Options{Records: AllRecords}, `{"data":4,"malformed":1,"message":6,"options":3,"summary":1,"tables":1,"template":8}`},
-		{"one record each", Options{Records: 1}, `{"data":3,"malformed":1,"message":6,"options":3,"summary":1,"tables":1,"template":8}`},
-		{"no records", Options{}, `{"malformed":1,"message":6,"options":3,"summary":1,"tables":1,"template":8}`},
+		{"all", Options{Records: AllRecords}, `{"bmp":12,"bmp_event":14,"bmp_peers":1,"data":5,"malformed":1,"message":7,"options":3,"summary":1,"tables":1,"template":9}`},
+		{"one record each", Options{Records: 1}, `{"bmp":12,"bmp_event":12,"bmp_peers":1,"data":4,"malformed":1,"message":7,"options":3,"summary":1,"tables":1,"template":9}`},
+		{"no records", Options{}, `{"bmp":12,"bmp_event":10,"bmp_peers":1,"malformed":1,"message":7,"options":3,"summary":1,"tables":1,"template":9}`},
 		{"a device", Options{Records: AllRecords, Device: router6}, `{"data":1,"malformed":1,"message":2,"summary":1,"template":1}`},
 		{"a template", Options{Records: AllRecords, Template: 301}, `{"message":1,"options":1,"summary":1,"tables":1,"template":1}`},
-		{"a template with data", Options{Records: 1, Template: 256, Device: router}, `{"data":2,"message":3,"summary":1,"tables":1,"template":4}`},
+		{"flows alone", Options{Records: AllRecords, Only: OnlyIPFIX}, `{"data":5,"malformed":1,"message":7,"options":3,"summary":1,"tables":1,"template":9}`},
+		{"BMP alone", Options{Records: AllRecords, Only: OnlyBMP}, `{"bmp":12,"bmp_event":14,"bmp_peers":1,"summary":1}`},
+		{"BMP without routes", Options{Only: OnlyBMP}, `{"bmp":12,"bmp_event":10,"bmp_peers":1,"summary":1}`},
+		{"BMP by a port", Options{Only: OnlyBMP, Ports: []uint16{1790}}, `{"bmp":12,"bmp_event":10,"bmp_peers":1,"summary":1}`},
+		{"a template with data", Options{Records: 1, Template: 256, Device: router}, `{"data":3,"message":4,"summary":1,"tables":1,"template":5}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			tc.o.Format = JSON
@@ -303,6 +379,8 @@ func TestFilters(t *testing.T) {
 func TestErrors(t *testing.T) {
 	c := newTape(t)
 	scenes["held"](c)
+	routes := newTape(t)
+	scenes["bmp"](routes)
 	other := newTape(t)
 	other.datagram(53, []byte("no export"))
 	for _, tc := range []struct {
@@ -318,6 +396,11 @@ func TestErrors(t *testing.T) {
 		{"cut", c.buf.Bytes()[:c.buf.Len()-1], Options{}, pcapfile.ErrTruncated},
 		{"bad format", c.buf.Bytes(), Options{Format: "xml"}, ErrOptions},
 		{"bad template", c.buf.Bytes(), Options{Template: 2}, ErrOptions},
+		{"bad kind", c.buf.Bytes(), Options{Only: "sflow"}, ErrOptions},
+		{"template of BMP", c.buf.Bytes(), Options{Only: OnlyBMP, Template: 256}, ErrOptions},
+		{"no BMP", c.buf.Bytes(), Options{Only: OnlyBMP}, ErrNothing},
+		{"BMP of another device", routes.buf.Bytes(), Options{Only: OnlyBMP, Device: router6}, ErrNothing},
+		{"BMP, a template asked for", routes.buf.Bytes(), Options{Template: 300, Ports: []uint16{1790}}, ErrNothing},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if tc.o.Format == "" {
@@ -345,6 +428,47 @@ type brokenPipe struct{}
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
+// TestStreams tells what a stream carries by its first octets, else by its port.
+func TestStreams(t *testing.T) {
+	init := bmp.AppendInitiation(nil, &sysName)
+	first := message(t, 10, 1, 0, func(b *ipfix.Builder) { b.Template(256, flowFields...) })
+	for _, tc := range []struct {
+		name       string
+		port       uint16
+		stream     []byte
+		o          Options
+		flows, bmp int
+		malformed  int
+	}{
+		{"BMP for the port of IPFIX", 4739, init, Options{}, 0, 1, 0},
+		{"IPFIX for the port of BMP", 1790, first, Options{}, 1, 0, 0},
+		{"neither for the port of IPFIX", 4739, []byte("GET / HTTP/1.1"), Options{}, 0, 0, 1},
+		{"neither for the port of BMP", 11019, []byte("GET / HTTP/1.1"), Options{}, 0, 0, 1},
+		{"neither, to be shown as BMP", 4739, []byte("GET / HTTP/1.1"), Options{Ports: []uint16{4739}, Only: OnlyBMP}, 0, 0, 1},
+		{"BMP in pieces, for its port", 1790, bmp.AppendPeerUp(nil, peerUp(peer)), Options{}, 0, 1, 0},
+		{"BMP of version 4", 5000, append([]byte{4}, init[1:]...), Options{}, 0, 1, 0},
+		{"half a message", 5000, init[:len(init)-1], Options{}, 0, 0, 0},
+		{"a length beyond all", 5000, []byte{3, 0x7f, 0xff, 0xff, 0xff, 4}, Options{}, 0, 0, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := newTape(t)
+			octets := len(tc.stream)
+			if octets > 100 && tc.port == 1790 {
+				octets = 5
+			}
+			c.bmpSegments(tc.port, octets, tc.stream)
+			tc.o.Format = JSON
+			_, sum, _ := decode(t, c.buf.Bytes(), tc.o)
+			if sum.Messages != tc.flows || sum.BMP.Messages != tc.bmp || sum.Malformed != tc.malformed {
+				t.Errorf("got %d, %d and %d malformed, want %d, %d and %d", sum.Messages, sum.BMP.Messages, sum.Malformed, tc.flows, tc.bmp, tc.malformed)
+			}
+			if gap := tc.name == "half a message"; gap != (sum.Gaps == 1) {
+				t.Errorf("%d gaps", sum.Gaps)
+			}
+		})
+	}
+}
+
 // FuzzRun decodes captures that may be anything. Every line of JSON must parse, and the summary count what was shown.
 func FuzzRun(f *testing.F) {
 	for _, scene := range scenes {
@@ -362,12 +486,14 @@ func FuzzRun(f *testing.F) {
 			return
 		}
 		n := kinds(t, out)
-		if n["message"] != sum.Messages || n["malformed"] != sum.Malformed || uint64(n["data"]) != sum.Counters.DataRecords ||
+		if n["bmp"] != sum.BMP.Messages || n["bmp_peers"] != sum.BMP.Sessions || n["bmp"] > 0 && n["bmp_event"] < sum.BMP.Announced+sum.BMP.Withdrawn ||
+			n["message"] != sum.Messages || n["malformed"] != sum.Malformed || uint64(n["data"]) != sum.Counters.DataRecords ||
 			uint64(n["options"]) != sum.Counters.OptionsRecords || uint64(n["unknown"]) != sum.Counters.UnknownSets || n["summary"] != 1 {
 			t.Errorf("shown %v, counted %+v", n, sum)
 		}
-		if _, again, _ := decode(t, capture, Options{Format: Text, Records: AllRecords, Model: model}); again.Messages != sum.Messages {
-			t.Errorf("%d messages as text, %d as JSON", again.Messages, sum.Messages)
+		_, again, _ := decode(t, capture, Options{Format: Text, Records: AllRecords, Model: model})
+		if again.Messages != sum.Messages || again.BMP.Messages != sum.BMP.Messages {
+			t.Errorf("%d and %d messages as text, %d and %d as JSON", again.Messages, again.BMP.Messages, sum.Messages, sum.BMP.Messages)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/telcol/telcol/bmp/bgp"
 	"github.com/telcol/telcol/cmd/internal/pcapfile"
 	"github.com/telcol/telcol/collector/record"
 	"github.com/telcol/telcol/ipfix"
@@ -42,8 +43,12 @@ type decoder struct {
 	devices map[deviceKey]*device
 	order   []*device // as they appeared
 	streams map[streamKey]*stream
-	conns   int // TCP connections with messages
-	sum     Summary
+	conns   int // TCP connections with flows
+
+	sessions []*bmpSession // as they appeared
+	cache    *bgp.Cache    // of all of them
+
+	sum Summary
 
 	// The message being decoded.
 	packet0 *pcapfile.Packet
@@ -60,7 +65,7 @@ func (d *decoder) packet(p *pcapfile.Packet) {
 		d.segment(p)
 		return
 	}
-	if len(p.Payload) == 0 || !d.o.wanted(p) {
+	if len(p.Payload) == 0 || d.o.carries(p) != flows {
 		d.sum.Passed++
 		return
 	}

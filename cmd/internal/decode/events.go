@@ -108,3 +108,47 @@ type tableEvent struct {
 	Template uint16    `json:"template,omitempty"`
 	Updated  time.Time `json:"updated,omitzero"`
 }
+
+// bmpEvent is a BMP message.
+type bmpEvent struct {
+	Kind    string         `json:"kind"`
+	Time    time.Time      `json:"time"` // of the capture
+	Device  netip.Addr     `json:"device"`
+	From    netip.AddrPort `json:"from"`
+	To      netip.AddrPort `json:"to"`
+	Version uint8          `json:"version"`
+	Type    string         `json:"type"`
+	Octets  int            `json:"octets"`
+}
+
+// publishedEvent is an event of a BMP message.
+type publishedEvent struct {
+	Kind   string          `json:"kind"`
+	Device netip.Addr      `json:"device"`
+	Event  json.RawMessage `json:"event"` // as a worker would publish it
+
+	texts []string // for people
+}
+
+// peersEvent is the peers of a BMP session at the end.
+type peersEvent struct {
+	Kind   string         `json:"kind"`
+	Device netip.Addr     `json:"device"`
+	From   netip.AddrPort `json:"from"`
+	Name   string         `json:"name,omitempty"` // sysName
+	Rows   []peerEvent    `json:"rows"`
+	Beyond int            `json:"messages_of_more_peers,omitempty"` // than are counted
+}
+
+// peerEvent is one view of a peer.
+type peerEvent struct {
+	Peer          netip.Addr `json:"peer"`
+	Distinguisher string     `json:"distinguisher,omitempty"`
+	AS            uint32     `json:"as"`
+	RIB           string     `json:"rib"`
+	Table         string     `json:"table_name,omitempty"`
+	Up            bool       `json:"up"` // the peer, by Peer Up and Peer Down
+	Announced     int        `json:"routes_announced"`
+	Withdrawn     int        `json:"routes_withdrawn"`
+	EndOfRIB      []string   `json:"end_of_rib,omitempty"` // families
+}

@@ -4,25 +4,63 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"github.com/telcol/telcol/bmp"
 	"github.com/telcol/telcol/cmd/internal/pcapfile"
 	"github.com/telcol/telcol/ipfix"
 )
 
-// wanted reports whether a packet is to be looked at: by its ports, or by how it begins.
-func (o *Options) wanted(p *pcapfile.Packet) bool {
-	if o.Device.IsValid() && p.Src.Addr() != o.Device {
+// content is what packets carry.
+type content uint8
+
+const (
+	nothing content = iota // that is to be looked at
+	flows                  // IPFIX or NetFlow v9
+	routes                 // BMP
+)
+
+// carries says what of a packet, or of a stream that begins with it, is to be looked at.
+func (o *Options) carries(p *pcapfile.Packet) content {
+	if o.Device.IsValid() && p.Src.Addr() != o.Device || len(o.Ports) > 0 && !slices.Contains(o.Ports, p.Dst.Port()) {
+		return nothing
+	}
+	switch c := o.found(p); {
+	case c == flows && o.Only == OnlyBMP, c == routes && (o.Only == OnlyIPFIX || o.Template != 0):
+		return nothing
+	default:
+		return c
+	}
+}
+
+// found tells by how a packet begins what it carries, else by its port.
+func (o *Options) found(p *pcapfile.Packet) content {
+	tcp := p.Proto == pcapfile.TCP
+	switch {
+	case tcp && looksBMP(p.Payload):
+		return routes
+	case tcp && looksIPFIX(p.Payload):
+		return flows
+	case !tcp && (looksIPFIX(p.Payload) && int(binary.BigEndian.Uint16(p.Payload[2:])) == len(p.Payload) || looksV9(p.Payload)):
+		return flows
+	case len(o.Ports) > 0 && o.Only == OnlyBMP && tcp:
+		return routes
+	case len(o.Ports) > 0 && o.Only == OnlyIPFIX, slices.Contains(exportPorts, p.Dst.Port()):
+		return flows
+	case tcp && slices.Contains(bmpPorts, p.Dst.Port()):
+		return routes
+	case len(o.Ports) > 0:
+		return flows
+	}
+	return nothing
+}
+
+// looksBMP reports whether octets begin like a BMP message that has a body.
+func looksBMP(b []byte) bool {
+	const tlv = 4
+	if len(b) < bmp.HeaderSize || b[0] != bmp.Version3 && b[0] != bmp.Version4 || bmp.MessageType(b[5]) >= bmp.TypeUnknown {
 		return false
 	}
-	if len(o.Ports) > 0 {
-		return slices.Contains(o.Ports, p.Dst.Port())
-	}
-	if slices.Contains(exportPorts, p.Dst.Port()) {
-		return true
-	}
-	if p.Proto == pcapfile.TCP {
-		return len(p.Payload) > 0 && looksIPFIX(p.Payload)
-	}
-	return looksIPFIX(p.Payload) && int(binary.BigEndian.Uint16(p.Payload[2:])) == len(p.Payload) || looksV9(p.Payload)
+	n := binary.BigEndian.Uint32(b[1:])
+	return n >= bmp.HeaderSize+tlv && n <= bmp.DefaultMaxMessage
 }
 
 // looksIPFIX reports whether octets begin like an IPFIX message that has a set.

@@ -67,6 +67,16 @@ func (p *printer) record(e *recordEvent)       { p.show(e, e.write) }
 func (p *printer) unknown(e *unknownEvent)     { p.show(e, e.write) }
 func (p *printer) malformed(e *malformedEvent) { p.show(e, e.write) }
 func (p *printer) tables(e *tablesEvent)       { p.show(e, e.write) }
+func (p *printer) bmp(e *bmpEvent)             { p.show(e, e.write) }
+func (p *printer) event(e *publishedEvent)     { p.show(e, e.write) }
+func (p *printer) peers(e *peersEvent)         { p.show(e, e.write) }
+
+// line writes a line that is for people alone.
+func (p *printer) line(text string) {
+	if p.json == nil && text != "" {
+		p.show(nil, func(w io.Writer) { fmt.Fprintf(w, "  %s\n", text) })
+	}
+}
 
 func (p *printer) summary(s *Summary) {
 	e := s.event()

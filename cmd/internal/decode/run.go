@@ -12,7 +12,7 @@ import (
 	"github.com/telcol/telcol/ipfix"
 )
 
-// Run decodes a capture and writes what it holds, then the option tables and a summary. A file that stops short is an error,
+// Run decodes a capture and writes what it holds, then the option tables, the BGP peers and a summary. A file that stops short is an error,
 // after everything before was shown; malformed messages are not, they are shown. A capture without messages is ErrNothing.
 func Run(ctx context.Context, capture io.Reader, out io.Writer, o Options) (Summary, error) {
 	if err := o.Validate(); err != nil {
@@ -38,7 +38,7 @@ func Run(ctx context.Context, capture io.Reader, out io.Writer, o Options) (Summ
 	if flushed := buffered.Flush(); flushed != nil {
 		return d.sum, fmt.Errorf("write: %w", flushed)
 	}
-	if err == nil && d.sum.Messages+d.sum.Malformed == 0 {
+	if err == nil && d.sum.Messages+d.sum.Malformed+d.sum.BMP.Messages == 0 {
 		err = fmt.Errorf("%w in %d packets", ErrNothing, d.sum.Packets)
 	}
 	return d.sum, err

@@ -11,14 +11,26 @@ import (
 // streamKey names one direction of a TCP connection.
 type streamKey struct{ src, dst netip.AddrPort }
 
-// stream is one of them, with the octets of the message that has begun.
+// stream is one of them.
 type stream struct {
 	pcapfile.Stream
-	dev    *device
-	rest   []byte
-	decide bool // it is known whether it carries messages
-	wanted bool
-	broken bool // the framing is lost
+	decide bool  // it is known whether it carries messages
+	taker  taker // of its messages, nil when it carries none
+	broken bool  // the framing is lost
+}
+
+// taker decodes the messages of a stream.
+type taker interface {
+	// take decodes those that are whole with the next octets, which came with a packet, and reports whether the framing holds.
+	take(d *decoder, p *pcapfile.Packet, octets []byte) bool
+	// open reports whether a message has begun that is not whole.
+	open() bool
+}
+
+// flowStream takes IPFIX messages.
+type flowStream struct {
+	dev  *device
+	rest []byte // of the message that has begun
 }
 
 // segment puts a segment into its stream and decodes the messages that are whole with it.
@@ -37,7 +49,7 @@ func (d *decoder) segment(p *pcapfile.Packet) {
 		s = new(stream)
 		d.streams[key] = s
 	}
-	if s.decide && !s.wanted {
+	if s.decide && s.taker == nil {
 		d.sum.Passed++
 		return
 	}
@@ -45,7 +57,7 @@ func (d *decoder) segment(p *pcapfile.Packet) {
 		d.octets(s, p, octets)
 		return nil
 	})
-	if !s.wanted {
+	if s.taker == nil {
 		d.sum.Passed++
 	}
 }
@@ -55,25 +67,41 @@ func (d *decoder) octets(s *stream, p *pcapfile.Packet, octets []byte) {
 	if !s.decide {
 		first := *p
 		first.Payload = octets
-		s.decide, s.wanted = true, d.o.wanted(&first)
-		if s.wanted {
-			d.conns++
-			s.dev = d.device(deviceKey{p.Src.Addr(), d.conns})
-			s.wanted = s.dev != nil
-		}
+		s.decide, s.taker = true, d.taker(&first)
 	}
-	if !s.wanted || s.broken {
+	if s.taker == nil || s.broken {
 		return
 	}
+	s.broken = !s.taker.take(d, p, octets)
+	d.out.endMessage()
+}
+
+// taker returns what decodes a stream that begins with a packet, nil when it is not to be looked at or there are too many.
+func (d *decoder) taker(p *pcapfile.Packet) taker {
+	switch d.o.carries(p) {
+	case flows:
+		d.conns++
+		if dev := d.device(deviceKey{p.Src.Addr(), d.conns}); dev != nil {
+			return &flowStream{dev: dev}
+		}
+	case routes:
+		if s := d.newBMP(p); s != nil {
+			return s
+		}
+	case nothing:
+	}
+	return nil
+}
+
+func (s *flowStream) take(d *decoder, p *pcapfile.Packet, octets []byte) bool {
 	s.rest = append(s.rest, octets...)
 	at := 0
 	for len(s.rest)-at >= 4 {
 		n, err := ipfix.MessageLength(s.rest[at:])
 		if err != nil {
 			d.malformed(s.dev.key.addr, p, s.rest[at:], fmt.Sprintf("%v: the rest of the connection cannot be read", err))
-			d.out.endMessage()
-			s.broken, s.rest = true, nil
-			return
+			s.rest = nil
+			return false
 		}
 		if n > len(s.rest)-at {
 			break
@@ -82,11 +110,14 @@ func (d *decoder) octets(s *stream, p *pcapfile.Packet, octets []byte) {
 		at += n
 	}
 	s.rest = append(s.rest[:0], s.rest[at:]...)
+	return true
 }
+
+func (s *flowStream) open() bool { return len(s.rest) > 0 }
 
 // endStream counts what a stream lacks at its end.
 func (d *decoder) endStream(key streamKey, s *stream) {
-	if s.wanted && (s.Missing() || len(s.rest) > 0) {
+	if s.taker != nil && (s.Missing() || !s.broken && s.taker.open()) {
 		d.sum.Gaps++
 	}
 	delete(d.streams, key)

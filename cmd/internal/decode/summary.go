@@ -19,11 +19,13 @@ type Summary struct {
 	Gaps    int // TCP connections that lack octets, or end within a message
 	Refused int // packets of devices and connections beyond 16384
 
-	Messages  int // decoded, whole or in part
-	Malformed int // messages that could not be decoded, wholly or in part
+	Messages  int // of IPFIX and NetFlow v9, decoded, whole or in part
+	Malformed int // messages that could not be decoded, wholly or in part, those of BMP too
 
 	Counters ipfix.Counters // of the decoder, over all devices
 	Devices  []DeviceSummary
+
+	BMP BMPSummary
 }
 
 // DeviceSummary is one observation domain of an exporter.
@@ -48,6 +50,12 @@ func (d *decoder) end(skipped pcapfile.Skipped) {
 	slices.SortStableFunc(d.sum.Devices, func(a, b DeviceSummary) int {
 		return cmp.Or(a.Device.Compare(b.Device), cmp.Compare(a.Version, b.Version), cmp.Compare(a.ID, b.ID))
 	})
+	for _, s := range d.sessions {
+		s.peers(d)
+		c := s.session.Counters()
+		d.sum.BMP.Counters.Add(&c)
+	}
+	d.sum.BMP.Sessions = len(d.sessions)
 	d.out.summary(&d.sum)
 }
 
@@ -72,6 +80,18 @@ type summaryEvent struct {
 	ReleasedSets   uint64        `json:"sets_decoded_later"`
 	DroppedSets    uint64        `json:"sets_dropped"`
 	Domains        []domainEvent `json:"domains"`
+
+	BMP *bmpSummaryEvent `json:"bmp,omitempty"`
+}
+
+// bmpSummaryEvent is what of the summary is about BMP.
+type bmpSummaryEvent struct {
+	Sessions  int    `json:"sessions"`
+	Messages  int    `json:"messages"`
+	Announced int    `json:"routes_announced"`
+	Withdrawn int    `json:"routes_withdrawn"`
+	EndOfRIB  int    `json:"end_of_rib"`
+	NoPeerUp  uint64 `json:"messages_of_peers_not_up"`
 }
 
 // domainEvent is an observation domain in the summary.
@@ -103,6 +123,9 @@ func (s *Summary) event() *summaryEvent {
 			Templates: d.Templates, Waiting: d.Held, Lost: d.Lost, Late: d.Late, Restarts: d.Restarts,
 		})
 	}
+	if b := &s.BMP; b.Sessions > 0 {
+		e.BMP = &bmpSummaryEvent{b.Sessions, b.Messages, b.Announced, b.Withdrawn, b.EndOfRIB, b.Counters.NoPeerUp}
+	}
 	return e
 }
 
@@ -116,10 +139,12 @@ func (e *summaryEvent) write(w io.Writer) {
 		fmt.Fprintf(w, "  refused    %d packets: more than %d devices and connections\n", e.Refused, maxSessions)
 	}
 	fmt.Fprintf(w, "  messages   %d, %d malformed\n", e.Messages, e.Malformed)
-	fmt.Fprintf(w, "  templates  %d, %d changed, %d told again, %d withdrawn, %d refused\n",
-		e.Templates, e.Changed, e.Refreshed, e.Withdrawn, e.TemplatesOver)
-	fmt.Fprintf(w, "  records    %d data, %d options\n", e.DataRecords, e.OptionsRecords)
-	fmt.Fprintf(w, "  held sets  %d, %d decoded later, %d dropped\n", e.HeldSets, e.ReleasedSets, e.DroppedSets)
+	if e.Messages > 0 || e.BMP == nil {
+		fmt.Fprintf(w, "  templates  %d, %d changed, %d told again, %d withdrawn, %d refused\n",
+			e.Templates, e.Changed, e.Refreshed, e.Withdrawn, e.TemplatesOver)
+		fmt.Fprintf(w, "  records    %d data, %d options\n", e.DataRecords, e.OptionsRecords)
+		fmt.Fprintf(w, "  held sets  %d, %d decoded later, %d dropped\n", e.HeldSets, e.ReleasedSets, e.DroppedSets)
+	}
 	for _, d := range e.Domains {
 		unit := "records"
 		if d.Protocol != "ipfix" {
@@ -127,5 +152,8 @@ func (e *summaryEvent) write(w io.Writer) {
 		}
 		fmt.Fprintf(w, "  %v %s domain %d: %d messages, %d records, %d templates, %d sets wait for theirs; by sequence %d %s lost, %d late, %d restarts\n",
 			d.Device, d.Protocol, d.Domain, d.Messages, d.Records, d.Templates, d.Waiting, d.Lost, unit, d.Late, d.Restarts)
+	}
+	if e.BMP != nil {
+		e.BMP.write(w)
 	}
 }
