@@ -169,7 +169,7 @@ func (d *Decoder) unreach(f *fields, p *Params) (fam Family, empty bool) {
 	fam, v = NewFamily(binary.BigEndian.Uint16(v), v[2]), v[3:]
 	var err error
 	if fam.IsPrefix() {
-		d.withdrawn, err = appendNLRI(d.withdrawn, v, fam, p.addPath(fam), true, f.prefixSID)
+		d.withdrawn, err = appendNLRI(d.withdrawn, v, fam, p.addPath(fam), true, false)
 	} else {
 		d.otherGone, err = d.appendOther(d.otherGone, v, fam, p)
 	}

@@ -132,7 +132,9 @@ func (n *NLRI) decodeLabelled(data []byte, bits int, withdraw, prefixSID bool) (
 
 // label reads the label stack at the head of a route and returns its octets. A stack ends at its bottom-of-stack bit, at
 // a placeholder, or after one label when the route carries a Prefix-SID: that label may hold part of a SID (RFC 9252
-// section 4) and no such bit. When no end is found, one label is assumed, which is what such senders mean.
+// section 4) and no such bit. When no end is found, one label is assumed, which is what such senders mean. A withdrawal
+// has a field of one label, whose contents mean nothing, whatever was announced (RFC 8277 section 2.4): routers that repeat the
+// announced label there repeat that of a SID as well.
 func (n *NLRI) label(data []byte, vpn, withdraw, prefixSID bool) int {
 	room := len(data)
 	if vpn {
@@ -146,7 +148,7 @@ func (n *NLRI) label(data []byte, vpn, withdraw, prefixSID bool) int {
 		return 3
 	}
 	n.Label, n.HasLabel = first>>4, true
-	if prefixSID || first == labelWithdraw || first == labelZero {
+	if withdraw || prefixSID || first == labelWithdraw || first == labelZero {
 		return 3
 	}
 	for off := 0; off+3 <= room; off += 3 {

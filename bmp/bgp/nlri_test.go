@@ -69,6 +69,14 @@ func TestAppendNLRI(t *testing.T) {
 			want: []NLRI{{Prefix: pfx("192.0.2.0/24"), RD: 0x0002fbf00005000d}},
 		},
 		{
+			name: "labelled withdrawal that repeats the label, no bottom of stack", family: IPv4Labeled, withdraw: true, data: "30 000640 c00003",
+			want: []NLRI{{Prefix: pfx("192.0.3.0/24"), Label: 100, HasLabel: true}},
+		},
+		{
+			name: "vpn withdrawal that repeats the label of a sid", family: IPv4VPN, withdraw: true, data: "70 e00200 0000fbf00000000c c00002",
+			want: []NLRI{{Prefix: pfx("192.0.2.0/24"), Label: 0xe0020, HasLabel: true, RD: 0xfbf00000000c}},
+		},
+		{
 			name: "srv6 label without bottom of stack", family: IPv4VPN, prefixSID: true, data: "70 e00200 0002fbf00005000d c00002",
 			want: []NLRI{{Prefix: pfx("192.0.2.0/24"), Label: 0xe0020, HasLabel: true, RD: 0x0002fbf00005000d}},
 		},
