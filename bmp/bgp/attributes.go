@@ -131,6 +131,16 @@ func errorOutcome(typ uint8) Outcome {
 	return OutcomeDiscard
 }
 
+// mayBeEmpty reports whether an attribute without a value is well-formed (RFC 7606 section 4). What is not decoded may be anything.
+func mayBeEmpty(typ uint8) bool {
+	switch typ {
+	case attrOrigin, attrNextHop, attrMED, attrLocalPref, attrAggregator, attrCommunities, attrOriginatorID, attrClusterList,
+		attrExtCommunities, attrAS4Path, attrAS4Aggregator, attrAIGP, attrLargeCommunity, attrOTC, attrPrefixSID:
+		return false
+	}
+	return true
+}
+
 // attrHeader reads the head of the first attribute of data: how long it is, and its value. ok is false when the
 // attribute does not fit, which makes everything behind it unreadable.
 func attrHeader(data []byte) (header, size int, ok bool) {

@@ -42,6 +42,14 @@ func guard(panics *uint8, f func() error) (err error) {
 // decode hands one attribute, header included, to gobgp and takes the value over.
 func (d *attrDecoder) decode(attr, value []byte) error {
 	typ := attr[1]
+	switch {
+	case len(value) == 0 && !mayBeEmpty(typ):
+		return fmt.Errorf("attribute type %d without a value: %w", typ, ErrAttribute)
+	case typ == attrNextHop && d.a.NextHop.IsValid():
+		return nil // for routes of MP_REACH_NLRI it means nothing, whatever it is (RFC 4760 section 3)
+	case typ == attrNextHop && len(value) != 4:
+		return fmt.Errorf("next hop of %d octets: %w", len(value), ErrAttribute) // gobgp takes 16
+	}
 	switch typ {
 	case attrASPath:
 		return d.decodePath(attr, value, d.width, &d.path)
@@ -75,9 +83,7 @@ func (d *attrDecoder) take(p gobgp.PathAttributeInterface) error {
 		}
 		a.Origin, a.HasOrigin = p.Value, true
 	case *gobgp.PathAttributeNextHop:
-		if !a.NextHop.IsValid() { // else MP_REACH_NLRI has set it
-			a.NextHop = addrOf(p.Value)
-		}
+		a.NextHop = addrOf(p.Value)
 	case *gobgp.PathAttributeMultiExitDisc:
 		a.MED, a.HasMED = p.Value, true
 	case *gobgp.PathAttributeLocalPref:

@@ -97,6 +97,11 @@ func TestUpdate(t *testing.T) {
 			"ok -[] +[2001:db8::/32] via 2001:db8::1 +[198.51.100.0/24] via 192.0.2.1",
 		},
 		{
+			"next hop field is for the ipv4 routes alone",
+			updateBody(nil, unhex(t, reachV6+"400101 00 400200 400303 c00002"), unhex(t, prefix10)), nil,
+			"treat-as-withdraw -[198.51.100.0/24] +[2001:db8::/32] via 2001:db8::1",
+		},
+		{
 			"mp unreach", updateBody(nil, unhex(t, "800f08 000201 20 20010db8"), nil), nil, "ok -[2001:db8::/32]",
 		},
 		{
