@@ -47,12 +47,24 @@ router bgp 65001
   neighbor 192.0.2.12 activate
   neighbor 192.0.2.12 soft-reconfiguration inbound
  exit-address-family
+ address-family ipv4 vpn
+  neighbor 192.0.2.12 activate
+  neighbor 192.0.2.12 soft-reconfiguration inbound
+ exit-address-family
+ address-family ipv6 vpn
+  neighbor 192.0.2.12 activate
+  neighbor 192.0.2.12 soft-reconfiguration inbound
+ exit-address-family
  bmp targets telcol
   bmp stats interval 1000
   bmp monitor ipv4 unicast pre-policy
   bmp monitor ipv4 unicast post-policy
   bmp monitor ipv6 unicast pre-policy
   bmp monitor ipv6 unicast post-policy
+  bmp monitor ipv4 vpn pre-policy
+  bmp monitor ipv4 vpn post-policy
+  bmp monitor ipv6 vpn pre-policy
+  bmp monitor ipv6 vpn post-policy
   bmp connect 192.0.2.100 port 1790 min-retry 100 max-retry 500
  exit
 `
@@ -191,7 +203,12 @@ func TestFRR(t *testing.T) {
 		"announce route 10.1.0.0/16 next-hop 192.0.2.12 path-information 0.0.0.1 as-path [65012 4200000000]",
 		"announce route 10.4.0.0/24 next-hop 192.0.2.12 path-information 0.0.0.2 origin egp",
 		"announce route 0.0.0.0/0 next-hop 192.0.2.12 path-information 0.0.0.3",
-		"announce route 2001:db8:2::/64 next-hop 2001:db8::12")
+		"announce route 2001:db8:2::/64 next-hop 2001:db8::12",
+		"announce route 10.9.0.0/24 rd 65012:9 next-hop 192.0.2.12 label 109 extended-community [target:65012:9]",
+		"announce route 10.9.0.0/24 rd 65012:10 next-hop 192.0.2.12 label 110 extended-community [target:65012:10]",
+		"announce route 10.9.1.0/24 rd 65012:9 next-hop 192.0.2.12 label 109 as-path [65012 64999] extended-community [target:65012:9]",
+		"announce route 2001:db8:9::/48 rd 65012:9 next-hop 2001:db8::12 label 119 extended-community [target:65012:9]",
+		"announce route 2001:db8:a::/48 rd 65012:9 next-hop 2001:db8::12 label 119 extended-community [target:65012:9]")
 
 	compare := func(t *testing.T, peer string, pre4, post4, pre6, post6 int) {
 		t.Helper()
@@ -218,19 +235,31 @@ func TestFRR(t *testing.T) {
 			telcol.agree(t, peer+" "+v.view+" "+v.family, v.n, viewOf(v.view, v.family, peer), v.reported, compared)
 		}
 	}
+	vpn := func(t *testing.T, v4, v6 int) {
+		t.Helper()
+		telcol.agreeVPN(t, f, "ipv4", v4)
+		telcol.agreeVPN(t, f, "ipv6", v6)
+	}
 	t.Log("as the neighbours come up")
 	compare(t, neighbour1, 2, 2, 1, 1)
 	compare(t, neighbour2, 3, 3, 1, 1)
+	vpn(t, 3, 2)
 	telcol.joins(t, "10.1.2.3", "global", "hit", "10.1.0.0/16")
 	telcol.joins(t, "10.2.2.3", "global", "hit", "0.0.0.0/0")
 	telcol.joins(t, "198.51.100.7", "global", "hit", "198.51.100.0/24") // the router's own, from peer 0.0.0.0
+	telcol.joins(t, "10.9.0.9", "0:65012:9", "hit", "10.9.0.0/24")
+	telcol.joins(t, "10.9.1.9", "0:65012:10", "no-prefix", "")
+	telcol.joins(t, "2001:db8:9::9", "0:65012:9", "hit", "2001:db8:9::/48")
 
 	t.Log("withdrawal and change")
 	one.say(t, "withdraw route 10.3.0.0/25 next-hop 192.0.2.11", "announce route 10.5.0.0/24 next-hop 192.0.2.11 med 7",
 		"announce route 10.1.0.0/16 next-hop 192.0.2.11 med 11")
-	two.say(t, "withdraw route 10.4.0.0/24 next-hop 192.0.2.12 path-information 0.0.0.2")
+	two.say(t, "withdraw route 10.4.0.0/24 next-hop 192.0.2.12 path-information 0.0.0.2",
+		"withdraw route 10.9.1.0/24 rd 65012:9 next-hop 192.0.2.12 label 109",
+		"withdraw route 2001:db8:a::/48 rd 65012:9 next-hop 2001:db8::12 label 119")
 	compare(t, neighbour1, 2, 2, 1, 1)
 	compare(t, neighbour2, 2, 2, 1, 1)
+	vpn(t, 2, 1)
 
 	t.Log("reset of the BMP session")
 	f.vtysh(t, "configure terminal", "router bgp 65001", "bmp targets telcol", "no bmp connect 192.0.2.100 port 1790 min-retry 100 max-retry 500")
@@ -242,6 +271,7 @@ func TestFRR(t *testing.T) {
 	telcol.sessions(t, 1)
 	compare(t, neighbour1, 2, 2, 1, 1)
 	compare(t, neighbour2, 2, 2, 1, 1)
+	vpn(t, 2, 1)
 
 	t.Log("reset of a BGP session")
 	two.Kill()
@@ -249,6 +279,7 @@ func TestFRR(t *testing.T) {
 	compare(t, neighbour1, 2, 2, 1, 1)
 	two.start(t)
 	compare(t, neighbour2, 2, 2, 1, 1)
+	vpn(t, 2, 1)
 	telcol.Stop(t)
 }
 
