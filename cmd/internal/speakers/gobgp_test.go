@@ -75,6 +75,9 @@ afi-safi-name = "ipv4-unicast"
 [[neighbors.afi-safis]]
 [neighbors.afi-safis.config]
 afi-safi-name = "l3vpn-ipv4-unicast"
+[[neighbors.afi-safis]]
+[neighbors.afi-safis.config]
+afi-safi-name = "l3vpn-ipv6-unicast"
 `
 
 // gobgpPort is where gobgpd takes commands.
@@ -234,9 +237,12 @@ func TestGoBGP(t *testing.T) {
 		"announce route 10.1.0.0/16 next-hop 192.0.2.12 origin egp as-path [65012 64999]",
 		"announce route 10.2.0.0/16 next-hop 192.0.2.12",
 		"announce route 10.4.0.0/25 next-hop 192.0.2.12",
-		"announce route 10.9.0.0/24 rd 65012:9 next-hop 192.0.2.12 label 109 extended-community [target:65012:9]")
+		"announce route 10.9.0.0/24 rd 65012:9 next-hop 192.0.2.12 label 109 extended-community [target:65012:9]",
+		"announce route 2001:db8:9::/48 rd 65012:9 next-hop 2001:db8::12 label 119 extended-community [target:65012:9]",
+		"announce route 2001:db8:a::/48 rd 65012:10 next-hop 2001:db8::12 label 119 extended-community [target:65012:10]")
 	gobgp(t, "global", "rib", "add", "203.0.113.0/24", "nexthop", speakerAddr, "med", "5")
 	gobgp(t, "global", "rib", "add", "-a", "vpnv4", "10.8.0.0/24", "label", "108", "rd", "65002:8", "rt", "65002:8", "nexthop", speakerAddr)
+	gobgp(t, "global", "rib", "add", "-a", "vpnv6", "2001:db8:8::/48", "label", "108", "rd", "65002:8", "rt", "65002:8", "nexthop", "2001:db8::11")
 
 	compare := func(t *testing.T, what string, n int, view, family, peer string, reported func() []route) {
 		t.Helper()
@@ -246,7 +252,7 @@ func TestGoBGP(t *testing.T) {
 		}
 		telcol.agree(t, strings.Join([]string{what, peer, view, family}, " "), n, params, reported, noPathIDs)
 	}
-	all := func(t *testing.T, what string, pre1, pre2, post2, locV4 int) {
+	all := func(t *testing.T, what string, pre1, pre2, post2, locV4, vpn6 int) {
 		t.Helper()
 		compare(t, what, pre1, "adj-rib-in-pre", "ipv4-unicast", neighbour1, func() []route { return adjIn(t, neighbour1, "ipv4") })
 		compare(t, what, 1, "adj-rib-in-pre", "ipv6-unicast", neighbour1, func() []route { return adjIn(t, neighbour1, "ipv6") })
@@ -255,11 +261,14 @@ func TestGoBGP(t *testing.T) {
 		compare(t, what, post2, "adj-rib-in-post", "ipv4-unicast", neighbour2, func() []route { return accepted(t, neighbour2, "ipv4") })
 		compare(t, what, 1, "adj-rib-in-pre", "ipv4-vpn", neighbour2, func() []route { return adjIn(t, neighbour2, "vpnv4") })
 		compare(t, what, 1, "adj-rib-in-post", "ipv4-vpn", neighbour2, func() []route { return accepted(t, neighbour2, "vpnv4") })
+		compare(t, what, vpn6, "adj-rib-in-pre", "ipv6-vpn", neighbour2, func() []route { return adjIn(t, neighbour2, "vpnv6") })
+		compare(t, what, vpn6, "adj-rib-in-post", "ipv6-vpn", neighbour2, func() []route { return accepted(t, neighbour2, "vpnv6") })
 		compare(t, what, locV4, "loc-rib", "ipv4-unicast", "", func() []route { return best(t, "ipv4") })
 		compare(t, what, 1, "loc-rib", "ipv6-unicast", "", func() []route { return best(t, "ipv6") })
 		compare(t, what, 2, "loc-rib", "ipv4-vpn", "", func() []route { return best(t, "vpnv4") })
+		compare(t, what, 1+vpn6, "loc-rib", "ipv6-vpn", "", func() []route { return best(t, "vpnv6") })
 	}
-	all(t, "up:", 4, 3, 2, 4)
+	all(t, "up:", 4, 3, 2, 4, 2)
 	ids, err := telcol.routes(in("view", "adj-rib-in-pre", "family", "ipv4-unicast", "peer", neighbour1, "prefix", "10.1.0.0/16"))
 	if err != nil || len(ids) != 2 || ids[0].pathID+ids[1].pathID != "12" && ids[0].pathID+ids[1].pathID != "21" {
 		t.Errorf("two paths with ids 1 and 2, got %v, %v", lines(ids), err)
@@ -277,21 +286,24 @@ func TestGoBGP(t *testing.T) {
 	telcol.joins(t, "203.0.113.9", "global", "hit", "203.0.113.0/24")
 	telcol.joins(t, "10.9.0.9", "65012:9", "hit", "10.9.0.0/24")
 	telcol.joins(t, "10.8.0.9", "0:65002:8", "hit", "10.8.0.0/24")
+	telcol.joins(t, "2001:db8:9::9", "0:65012:9", "hit", "2001:db8:9::/48")
+	telcol.joins(t, "2001:db8:8::9", "0:65002:8", "hit", "2001:db8:8::/48")
 
 	one.say(t, "withdraw route 10.1.0.0/16 next-hop 192.0.2.11 path-information 0.0.0.1")
 	two.say(t, "withdraw route 10.4.0.0/25 next-hop 192.0.2.12", "announce route 10.6.0.0/16 next-hop 192.0.2.12 med 6",
-		"announce route 10.7.0.0/16 next-hop 192.0.2.12")
-	all(t, "changed:", 3, 4, 3, 5)
+		"announce route 10.7.0.0/16 next-hop 192.0.2.12",
+		"withdraw route 2001:db8:a::/48 rd 65012:10 next-hop 2001:db8::12 label 119")
+	all(t, "changed:", 3, 4, 3, 5, 1)
 
 	two.Kill()
 	compare(t, "neighbour gone:", 3, "loc-rib", "ipv4-unicast", "", func() []route { return best(t, "ipv4") })
 	telcol.peerDown(t, neighbour2)
 	two.start(t)
-	all(t, "neighbour back:", 3, 4, 3, 5)
+	all(t, "neighbour back:", 3, 4, 3, 5, 1)
 
 	telcol.Stop(t)
 	telcol = startCollector(t) // gobgp cannot be told to end a BMP session
 	telcol.sessions(t, 1)
-	all(t, "BMP session back:", 3, 4, 3, 5)
+	all(t, "BMP session back:", 3, 4, 3, 5, 1)
 	telcol.Stop(t)
 }
