@@ -35,6 +35,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	m.w.events.collect(e)
 	m.collectSteering(e)
 	collectGlass(e, m.w.glass.Counters())
+	e.counter("telcol_replacements_failed_total", "Times the worker was asked to be replaced (SIGHUP) and runs on; the log says why.", m.w.successors.failed.Load())
 	s, ok := m.w.core.snapshot(context.Background())
 	e.gauge("telcol_up", "1 when the owner of the devices answered the scrape.", boolValue(ok))
 	if !ok {

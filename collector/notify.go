@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -10,7 +11,20 @@ const (
 	notifyReady    = "READY=1"    // it holds its slot and receives
 	notifyAlive    = "WATCHDOG=1" // the owner of the devices answers
 	notifyStopping = "STOPPING=1" // it delivers what it took
+	// Another process is to take over, which ends with the next notifyReady.
+	notifyReloading = "RELOADING=1\nSTATUS="
 )
+
+// notifyMain says which process the manager is to look after from now on.
+func notifyMain(pid int) string { return fmt.Sprintf("MAINPID=%d", pid) }
+
+// stopping says that this is the end, or, when a successor has asked for the stop, who goes on.
+func (w *worker) stopping() string {
+	if pid := w.successors.heir(); pid != 0 {
+		return notifyMain(int(pid))
+	}
+	return notifyStopping
+}
 
 const vouchEvery = time.Second
 

@@ -121,7 +121,7 @@ func (p *predecessor) takeOver() error {
 		return err
 	}
 	w.offers = openOffers(w) // in place of the predecessor's, so that there is one all the time
-	w.notify(notifyReady)
+	w.notify(notifyReady + "\n" + notifyAlive)
 	if err := p.awaitEnd(); err != nil {
 		w.log.Warn("the worker before did not end in order, records of it may be lost", "err", err)
 	}

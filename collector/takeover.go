@@ -183,6 +183,9 @@ type taker struct {
 func (t *taker) greet(ctx context.Context, w *worker) error {
 	t.conn.SetDeadline(time.Now().Add(takeoverGreeting))
 	if err := t.conn.Hello(); err != nil {
+		if errors.Is(err, takeover.ErrVersion) {
+			w.successors.otherVersion.Store(int64(t.conn.PID()))
+		}
 		return err
 	}
 	m, err := t.conn.Receive()
@@ -225,7 +228,6 @@ func (t *taker) give(ctx context.Context, w *worker) bool {
 	}
 	if t.gone {
 		w.parked.drop()
-		w.notify(fmt.Sprintf("MAINPID=%d", t.conn.PID()))
 		w.log.Info("worker was taken over", "pid", t.conn.PID(), "took", time.Since(began).Round(time.Millisecond))
 		return true
 	}
@@ -256,6 +258,7 @@ func (t *taker) giveAll(w *worker) error {
 		return err
 	}
 	w.core.gone, t.gone = true, true
+	w.notify(notifyMain(t.conn.PID())) // before the process says anything, which the manager would not believe
 	_ = t.conn.Send(msgGone, nil, nil) // a process that does not read it has not gone either; nobody takes over then
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os/exec"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,12 +23,18 @@ type Env struct {
 	Log    *slog.Logger
 
 	// Notify, if there is a manager of processes, tells it how the worker is, in the words of sd_notify: READY=1, WATCHDOG=1 every
-	// second while the owner of the devices answers, STOPPING=1. Any goroutine may call it.
+	// second while the owner of the devices answers, RELOADING=1 and MAINPID while another process takes over, STOPPING=1. Any goroutine
+	// may call it.
 	Notify func(state string)
 
 	// Takeover has the worker take the slot over from the one that holds it: sockets, connections and all that it knows. Where nobody holds
 	// the slot it makes no difference.
 	Takeover bool
+
+	// Replace asks the worker to start the process that takes over from it, whose command Successor makes, or says why there cannot be one. The
+	// worker goes on when that does not work.
+	Replace   <-chan struct{}
+	Successor func() (*exec.Cmd, error)
 }
 
 // Run runs one worker until ctx ends, then stops taking, delivers what was taken and returns. An error says in one
@@ -71,6 +78,7 @@ type worker struct {
 	aliases         *aliases
 	parked          parked // connections between two periods of serving
 	offers          *offers
+	successors      successors
 	bmpStats        intake.ServeStats
 }
 
@@ -171,8 +179,10 @@ func (w *worker) run(ctx context.Context) error {
 	owner.Go(func() { w.vouch(joining) })
 	w.offers.hear(joining, w)
 	w.notify(notifyReady)
+	owner.Go(func() { w.replaceWhenAsked(joining) })
 
 	taker, err := w.serve(ctx, lost)
+	w.successors.leave(ctx.Err() != nil, taker != nil)
 	stopJoining()
 	stopTelling()
 	owner.Wait()
@@ -197,7 +207,7 @@ func (w *worker) serve(ctx context.Context, lost <-chan error) (*taker, error) {
 		var err error
 		select {
 		case <-ctx.Done():
-			w.notify(notifyStopping)
+			w.notify(w.stopping())
 			w.log.Info("worker stops, delivers what it took")
 		case taker = <-w.offers.takers:
 			pause(intake.ErrPause)

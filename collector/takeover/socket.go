@@ -121,13 +121,18 @@ func (l *Listener) Accept() (*Conn, error) {
 func (l *Listener) Close() error {
 	// The name first: while the socket is open no other file can have its inode.
 	err := l.alone(func() error {
-		now, err := os.Lstat(l.path)
-		if err != nil || !os.SameFile(now, l.id) {
+		if !l.Found() {
 			return nil
 		}
 		return os.Remove(l.path)
 	})
 	return errors.Join(l.ln.Close(), err)
+}
+
+// Found reports whether the name still leads to this socket: somebody may have removed it, or taken it.
+func (l *Listener) Found() bool {
+	now, err := os.Lstat(l.path)
+	return err == nil && os.SameFile(now, l.id)
 }
 
 // Dial connects to the process that holds a slot. The error is ErrNobody when there is none.
