@@ -23,7 +23,7 @@ var version string
 
 func main() {
 	stops := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) && !takesHangup(os.Args[1:]) { // nohup
+	if !signal.Ignored(syscall.SIGHUP) && !takesHangup(os.Args[1:], hasTerminal()) { // nohup
 		stops = append(stops, syscall.SIGHUP)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), stops...)
@@ -36,7 +36,8 @@ type env struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	environ        []string
-	steeringRoot   string // "" is steering's own default
+	args           []string // of the command line
+	steeringRoot   string   // "" is steering's own default
 	worker         func(context.Context, collector.Config, collector.Env) error
 }
 
@@ -55,6 +56,7 @@ const (
 
 // run runs the command line and gives the exit code.
 func run(ctx context.Context, e env, args []string) int {
+	e.args = args
 	cmd := newCommand(&e)
 	cmd.SetArgs(args)
 	cmd.SetOut(e.stdout)

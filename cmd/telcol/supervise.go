@@ -3,15 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"net"
-	"os"
 	"os/exec"
-	"os/signal"
 	"slices"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -78,9 +74,6 @@ func settingsBut(path string) (paths []string) {
 	return paths
 }
 
-// takesHangup reports whether the command line is of a command for which SIGHUP does not mean to stop.
-func takesHangup(args []string) bool { return len(args) > 0 && args[0] == "supervise" }
-
 // workers are what a supervisor runs.
 type workers struct {
 	cfg   *collector.Config
@@ -99,8 +92,8 @@ func newWorkers(ctx context.Context, e *env, cfg *collector.Config, flags *setti
 		return nil, err
 	}
 	var err error
-	if w.self, err = os.Executable(); err != nil {
-		return nil, fmt.Errorf("own program: %w", err)
+	if w.self, err = ownProgram(); err != nil {
+		return nil, err
 	}
 	if cfg.Steering {
 		w.slots, err = superviseGroup(ctx, e, cfg)
@@ -196,27 +189,17 @@ func (w *workers) run(ctx context.Context, e *env, watchdog time.Duration) error
 			log.Info("all workers are ready")
 			manager.Send("READY=1")
 		},
+		Restarting: func() { manager.Send("RELOADING=1\nSTATUS=") },
+		Restarted: func(err error) {
+			state := "READY=1"
+			if err != nil {
+				state += "\nSTATUS=not all workers were replaced: " + sentence(err)
+			}
+			manager.Send(state)
+		},
 	})
 	if err == nil {
 		log.Info("all workers have stopped")
 	}
 	return err
-}
-
-// hangups makes a channel of SIGHUP, unless that is ignored (nohup).
-func hangups(ctx context.Context) (restart <-chan struct{}, stop func()) {
-	if signal.Ignored(syscall.SIGHUP) {
-		return nil, func() {}
-	}
-	in, out := make(chan os.Signal, 1), make(chan struct{})
-	signal.Notify(in, syscall.SIGHUP)
-	go func() {
-		for range in {
-			select {
-			case out <- struct{}{}:
-			case <-ctx.Done():
-			}
-		}
-	}()
-	return out, func() { signal.Stop(in); close(in) }
 }

@@ -18,6 +18,10 @@ func workerCommand(e *env) *cobra.Command {
 		Short: "Run one worker of the group",
 		Long: `Run one worker: take the telemetry of the routers that belong to its slot, join it, deliver it.
 It ends at SIGTERM or SIGINT, when what it has taken is delivered.
+
+SIGHUP has it replaced, by the program that is on disk now, with the same arguments and --takeover: nothing is lost, no
+session ends, and the process id is another one. It goes on if that does not work. In a terminal SIGHUP is a stop.
+Process 1 of a container cannot be replaced, telcol supervise can.
 ` + settingsHelp,
 		Example: `  telcol worker --slot 3
   telcol worker --slot 0 --steering off --sink stdout`,
@@ -49,7 +53,16 @@ It ends at SIGTERM or SIGINT, when what it has taken is delivered.
 		if err != nil {
 			log.Warn("the manager of processes cannot be told how the worker is", "err", err)
 		}
-		return e.worker(cmd.Context(), s.Config, collector.Env{Stdout: e.stdout, Log: log, Notify: manager.Send, Takeover: takeover})
+		env := collector.Env{Stdout: e.stdout, Log: log, Notify: manager.Send, Takeover: takeover}
+		if takesHangup(e.args, hasTerminal()) {
+			if env.Successor, err = successor(e); err != nil {
+				return err
+			}
+			var stop func()
+			env.Replace, stop = hangups(cmd.Context())
+			defer stop()
+		}
+		return e.worker(cmd.Context(), s.Config, env)
 	}
 	return cmd
 }

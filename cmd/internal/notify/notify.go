@@ -16,6 +16,9 @@ import (
 // Env is the variable that holds the address of the manager's socket; one that begins with @ is in the abstract namespace.
 const Env = "NOTIFY_SOCKET"
 
+// EnvSupervisor is the variable in which telcol supervise tells its workers its process id. It replaces them, nobody else.
+const EnvSupervisor = "SUPERVISOR_PID"
+
 // Sender tells a manager. A nil Sender, where there is no manager, tells nobody.
 type Sender struct{ conn *net.UnixConn }
 
@@ -38,10 +41,17 @@ func Open(environ []string) (*Sender, error) {
 }
 
 // Send tells a state, lines of the protocol. Nobody may be listening any more, which is the manager's affair: there is no error.
+// RELOADING=1 is told with the time, by which systemd knows the answer to a request of its own.
 func (s *Sender) Send(state string) {
-	if s != nil {
-		_, _ = s.conn.Write([]byte(state))
+	if s == nil {
+		return
 	}
+	if strings.HasPrefix(state, "RELOADING=1") {
+		var now unix.Timespec
+		_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
+		state += fmt.Sprintf("\nMONOTONIC_USEC=%d", now.Nano()/1000)
+	}
+	_, _ = s.conn.Write([]byte(state))
 }
 
 // Receiver is a manager's socket.

@@ -5,6 +5,7 @@ import (
 	"net"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"testing"
 )
 
@@ -29,6 +30,10 @@ func TestSendAndReceive(t *testing.T) {
 		if got, err := r.Receive(); err != nil || !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%q: got %q, %v", c.send, got, err)
 		}
+	}
+	s.Send("RELOADING=1\nSTATUS=")
+	if got, err := r.Receive(); err != nil || len(got) != 3 || got[0] != "RELOADING=1" || !regexp.MustCompile(`^MONOTONIC_USEC=[1-9]\d+$`).MatchString(got[2]) {
+		t.Errorf("got %q, %v, want the time with it", got, err)
 	}
 	r.Close()
 	s.Send("WATCHDOG=1") // nobody listens

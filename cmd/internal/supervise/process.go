@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
 	"strconv"
@@ -30,7 +31,7 @@ func startProcess(cmd *exec.Cmd, stdout, stderr *lines) (*process, error) {
 		return nil, err
 	}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
-	cmd.Env = append(withoutManager(cmd.Environ()), notify.Env+"="+in.Addr())
+	cmd.Env = append(withoutManager(cmd.Environ()), notify.Env+"="+in.Addr(), notify.EnvSupervisor+"="+strconv.Itoa(os.Getpid()))
 	// A group of its own: Ctrl-C is for the supervisor, which ends the workers in order.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	cmd.WaitDelay = 2 * time.Second

@@ -32,6 +32,9 @@ type Config struct {
 
 	Restart <-chan struct{} // restarts all workers, one after the other
 	Ready   func()          // called when the workers of all slots have been ready
+	// Restarting is called when Restart is heard, Restarted when all have been restarted, or with the error that ended it.
+	Restarting func()
+	Restarted  func(err error)
 }
 
 // Run keeps the workers running until ctx ends, and stops them. The error names those that did not stop in order.
@@ -68,13 +71,25 @@ func rolling(ctx context.Context, cfg *Config, slots []*slot) {
 			return
 		case <-cfg.Restart:
 		}
-		for i, s := range slots {
-			if err := s.restart(ctx, cfg.StartPatience); err != nil && ctx.Err() == nil {
+		cfg.Restarting()
+		err := restartAll(ctx, cfg, slots)
+		if ctx.Err() != nil {
+			return
+		}
+		cfg.Restarted(err)
+	}
+}
+
+func restartAll(ctx context.Context, cfg *Config, slots []*slot) error {
+	for i, s := range slots {
+		if err := s.restart(ctx, cfg.StartPatience); err != nil {
+			if ctx.Err() == nil {
 				cfg.Log.Error("rolling restart ends here, the slots after this one keep their workers", "slot", i, "err", err)
-				break
 			}
+			return err
 		}
 	}
+	return nil
 }
 
 // restart has the slot's worker replaced and waits until the new one is ready.

@@ -40,6 +40,10 @@ func TestMain(m *testing.M) {
 
 func work(role string) {
 	fmt.Printf("started %s\n", os.Args[1])
+	if os.Getenv(notify.EnvSupervisor) != strconv.Itoa(os.Getppid()) {
+		fmt.Println("does not know its supervisor")
+		os.Exit(4)
+	}
 	if role == roleFails {
 		fmt.Fprintln(os.Stderr, "cannot")
 		os.Exit(3)
@@ -96,6 +100,8 @@ func supervise(t *testing.T, change func(*Config), roles ...string) *supervised 
 		First: 10 * time.Millisecond, Most: 80 * time.Millisecond, Healthy: time.Hour,
 		Patience: 10 * time.Second, StartPatience: 10 * time.Second,
 		Restart: s.restart, Ready: func() { close(s.ready) },
+		Restarting: func() { fmt.Fprintln(out, "restart begins") },
+		Restarted:  func(err error) { fmt.Fprintln(out, "restart ends:", err) },
 	}
 	if change != nil {
 		change(&cfg)
@@ -219,7 +225,7 @@ func TestRollingRestart(t *testing.T) {
 	for slot := range 3 {
 		order += fmt.Sprintf(`.*restarted as asked" slot=%d.*\nended %[1]d\n.*worker is ready" slot=%[1]d`, slot)
 	}
-	s.await(t, "(?s)"+order)
+	s.await(t, "(?s)restart begins\n"+order+".*\nrestart ends: <nil>\n")
 	if n := len(s.pids(t)); n != 6 {
 		t.Errorf("%d processes, want 6", n)
 	}
@@ -302,6 +308,7 @@ func TestRollingRestartEnds(t *testing.T) {
 	mu.Unlock()
 	s.restart <- struct{}{}
 	s.await(t, `msg="rolling restart ends here, .*" slot=0 err="worker of slot 0 \(pid \d+\) ended with exit status 3"`)
+	s.await(t, `\nrestart ends: worker of slot 0 `)
 	if n := len(s.pids(t, 1)); n != 1 {
 		t.Errorf("the worker after it was started %d times", n)
 	}
