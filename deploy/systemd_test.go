@@ -84,10 +84,26 @@ func TestWorkerUnitWatches(t *testing.T) {
 	if !strings.Contains(only(t, worker, "RestrictAddressFamilies"), "AF_UNIX") {
 		t.Error("workers cannot reach systemd's socket")
 	}
+	if got := worker["NotifyAccess"]; got != nil {
+		t.Errorf("NotifyAccess=%s, but each worker tells of its successor itself", got)
+	}
 	all := unit(t, "telcol.service")
-	for key, want := range map[string]string{"Type": "notify", "KillMode": "mixed", "ExecReload": "/bin/kill -HUP $MAINPID"} {
+	for key, want := range map[string]string{"Type": "notify", "KillMode": "mixed"} {
 		if got := only(t, all, key); got != want {
 			t.Errorf("%s=%s, want %s", key, got, want)
 		}
+	}
+}
+
+// TestUnitsReload holds that a reload sends SIGHUP, and that the loader's does what its start does.
+func TestUnitsReload(t *testing.T) {
+	for _, name := range []string{"telcol@.service", "telcol.service"} {
+		if got := only(t, unit(t, name), "ExecReload"); !strings.Contains(got, "kill -HUP ${MAINPID}") {
+			t.Errorf("%s: ExecReload=%s sends no SIGHUP", name, got)
+		}
+	}
+	loader := unit(t, "telcol-steering.service")
+	if start, reload := only(t, loader, "ExecStart"), only(t, loader, "ExecReload"); start != reload {
+		t.Errorf("reload: %s, start: %s", reload, start)
 	}
 }
