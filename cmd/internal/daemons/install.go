@@ -21,6 +21,7 @@ var packageOf = map[string]string{
 	"gobgpd":       "gobgpd",
 	"ip":           "iproute2",
 	"nfcapd":       "nfdump",
+	"nsenter":      "util-linux",
 	"nfdump":       "nfdump",
 	"ovs-ofctl":    "openvswitch-common",
 	"ovs-vsctl":    "openvswitch-switch",
@@ -32,7 +33,8 @@ var packageOf = map[string]string{
 	"softflowd":    "softflowd",
 	"vtysh":        "frr",
 
-	"/usr/lib/frr/bgpd": "frr",
+	"/lib/systemd/systemd": "systemd",
+	"/usr/lib/frr/bgpd":    "frr",
 }
 
 // Require makes sure that the programs are there and that the test is root, which namespaces and captures need: what is

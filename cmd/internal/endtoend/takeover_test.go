@@ -76,6 +76,15 @@ type replaceable struct {
 
 func startReplaceable(t *testing.T, addr string, args ...string) *replaceable {
 	t.Helper()
+	g := replaceableGroup(t, addr, args...)
+	g.workers = []*daemons.Worker{g.start(t)}
+	g.workers[0].WaitReady(t)
+	return g
+}
+
+// replaceableGroup makes one without a worker.
+func replaceableGroup(t *testing.T, addr string, args ...string) *replaceable {
+	t.Helper()
 	g := &replaceable{group: &group{name: fmt.Sprintf("e2e-%d", os.Getpid()), state: daemons.Dir(t)}, out: filepath.Join(t.TempDir(), "records.json")}
 	udp, tcp := daemons.FreePort(t), daemons.FreePort(t)
 	g.ipfix, g.bmp = fmt.Sprintf("127.0.0.1:%d", udp), fmt.Sprintf("127.0.0.1:%d", tcp)
@@ -85,19 +94,17 @@ func startReplaceable(t *testing.T, addr string, args ...string) *replaceable {
 		"worker", "--slot", "0", "--group", g.name, "--sink", "stdout", "--http", fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t)),
 		"--listen-ipfix", fmt.Sprintf("%s:%d", addr, udp), "--listen-bmp", fmt.Sprintf("%s:%d", addr, tcp), "--run-dir", g.state, "--bmp-quiet-period", "1s",
 	}, args...)
-	g.workers = []*daemons.Worker{g.start(t)}
-	g.workers[0].WaitReady(t)
 	return g
 }
 
 // settled waits until no more flows wait for routes: those come behind others of their device. It returns the time from when on all were
 // exported in order.
-func (g *replaceable) settled(t *testing.T) time.Time {
+func (g *group) settled(t *testing.T) time.Time {
 	t.Helper()
 	last := -1.0
 	daemons.Eventually(t, 30*time.Second, "all tables to be whole", func() error {
 		was := last
-		if last = g.workers[0].Metric(t, "telcol_join_held_total"); last == was {
+		if last = g.sum(t, "telcol_join_held_total"); last == was {
 			return nil
 		}
 		time.Sleep(time.Second) // for more to come
@@ -154,20 +161,25 @@ func (g *replaceable) replace(t *testing.T, args ...string) {
 // finish stops the last worker and looks at every record: none is missing or wrong.
 func (g *replaceable) finish(t *testing.T, f *fleet) {
 	t.Helper()
-	w := g.workers[0]
+	g.allRead(t)
+	g.workers[0].Stop(t)
+	f.check(t, f.Sent().Records, g.out)
+}
+
+// allRead waits until the workers have read all that was sent, of which they have lost nothing.
+func (g *group) allRead(t *testing.T) {
+	t.Helper()
 	daemons.Eventually(t, 30*time.Second, "the last datagram to be read", func() error {
-		read := w.Metric(t, "telcol_intake_datagrams_total")
+		read := g.sum(t, "telcol_intake_datagrams_total")
 		time.Sleep(200 * time.Millisecond)
-		if again := w.Metric(t, "telcol_intake_datagrams_total"); again != read {
+		if again := g.sum(t, "telcol_intake_datagrams_total"); again != read {
 			return fmt.Errorf("%v, then %v", read, again)
 		}
 		return nil
 	})
-	if n := w.Metric(t, "telcol_lost_total"); n != 0 {
-		t.Errorf("%v of something were lost, %v of them by the kernel", n, w.Metric(t, "telcol_lost_total", "stage", "kernel"))
+	if n := g.sum(t, "telcol_lost_total"); n != 0 {
+		t.Errorf("%v of something were lost, %v of them by the kernel", n, g.sum(t, "telcol_lost_total", "stage", "kernel"))
 	}
-	w.Stop(t)
-	f.check(t, f.Sent().Records, g.out)
 }
 
 // checkOrder makes sure that the records of each device that were exported later than a time are in the order in which it sent them.
