@@ -48,6 +48,9 @@ func (w *worker) session(ctx context.Context, conn *net.TCPConn, from netip.Addr
 	}
 	noted := w.conns.add(from.Addr(), conn)
 	defer w.conns.remove(noted)
+	if !w.owned.allows(from.Addr()) { // since a moment ago
+		w.conns.refuse(noted)
+	}
 	if !w.mayStay(from) {
 		return
 	}
@@ -65,7 +68,10 @@ func (w *worker) session(ctx context.Context, conn *net.TCPConn, from netip.Addr
 	if told != nil {
 		cfg.Observer = told
 	}
-	stream := &bmpReader{ctx: ctx, conn: conn, idle: w.cfg.BMP.IdleTimeout}
+	stream := &bmpReader{ctx: ctx, conn: conn, idle: w.cfg.BMP.IdleTimeout, refused: func() bool {
+		_, refused := w.conns.why(noted)
+		return refused
+	}}
 	feed := correlate.NewFeed(from.Addr(), cfg, w.core.routes)
 	err := feed.Run(io.MultiReader(bytes.NewReader(was.pending), stream))
 	if errors.Is(err, correlate.ErrPaused) {
@@ -76,6 +82,9 @@ func (w *worker) session(ctx context.Context, conn *net.TCPConn, from netip.Addr
 	case correlate.EndMoved:
 		log.Info("bmp session closed, its device belongs to another slot now")
 		told.end(downMoved, "")
+	case correlate.EndNotAllowed:
+		log.Info("bmp session closed, its source is not let in any more")
+		told.end(downNotAllowed, "")
 	case correlate.EndStopped:
 		log.Info("bmp session closed by the stop of the worker")
 		told.end(downStop, "")
@@ -105,11 +114,13 @@ func (w *worker) mayStay(from netip.AddrPort) bool {
 }
 
 // bmpReader reads a session's connection. It ends with correlate.ErrStopped or correlate.ErrPaused when ctx ends and with correlate.ErrIdle when nothing
-// comes for the idle time, if that is not zero. Whoever closes the connection under it has seen its device move: correlate.ErrMoved.
+// comes for the idle time, if that is not zero. Whoever closes the connection under it has seen its device move, correlate.ErrMoved, or be
+// refused, correlate.ErrNotAllowed.
 type bmpReader struct {
-	ctx  context.Context
-	conn *net.TCPConn
-	idle time.Duration
+	ctx     context.Context
+	conn    *net.TCPConn
+	idle    time.Duration
+	refused func() bool
 }
 
 func (r *bmpReader) Read(p []byte) (int, error) {
@@ -122,6 +133,9 @@ func (r *bmpReader) Read(p []byte) (int, error) {
 	n, err := r.conn.Read(p)
 	switch {
 	case errors.Is(err, net.ErrClosed):
+		if r.refused() {
+			return n, correlate.ErrNotAllowed
+		}
 		return n, correlate.ErrMoved
 	case err == nil || !errors.Is(err, os.ErrDeadlineExceeded):
 		return n, err

@@ -20,9 +20,10 @@ type connections struct {
 
 // connection is one of them.
 type connection struct {
-	from  netip.Addr
-	conn  io.Closer
-	moved bool // is to be closed, or was
+	from    netip.Addr
+	conn    io.Closer
+	moved   bool // is to be closed, or was
+	refused bool // was closed: its source is not let in any more
 }
 
 // add notes a connection, until it is removed. It must be noted before its owner is asked for: whoever looks for connections to close
@@ -38,12 +39,18 @@ func (c *connections) add(from netip.Addr, conn io.Closer) *connection {
 	return n
 }
 
-// remove forgets a connection and reports whether it was closed because its device has moved.
-func (c *connections) remove(n *connection) (moved bool) {
+// remove forgets a connection.
+func (c *connections) remove(n *connection) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.open, n)
-	return n.moved
+}
+
+// why says why a connection was closed here: its device has moved, or is not let in any more.
+func (c *connections) why(n *connection) (moved, refused bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return n.moved && !n.refused, n.refused
 }
 
 // devices returns whom the connections come from.
@@ -104,6 +111,32 @@ func (c *connections) closeMoved(ctx context.Context, spread time.Duration, owns
 		closed++
 	}
 	return closed
+}
+
+// closeRefused closes the connections of sources that are not let in any more and returns how many there were. It does not wait in between:
+// none of them comes back to another worker.
+func (c *connections) closeRefused(allowed func(netip.Addr) bool) (closed int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for n := range c.open {
+		if !n.refused && !allowed(n.from) {
+			c.refuseLocked(n)
+			closed++
+		}
+	}
+	return closed
+}
+
+// refuse closes one such connection.
+func (c *connections) refuse(n *connection) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refuseLocked(n)
+}
+
+func (c *connections) refuseLocked(n *connection) {
+	n.refused = true
+	n.conn.Close()
 }
 
 // closeFrom closes the connections from some addresses and returns how many there were.

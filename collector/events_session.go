@@ -45,6 +45,7 @@ const (
 	downError      = "error"       // of the stream or the connection
 	downStop       = "stop"        // of the worker
 	downMoved      = "moved"       // by the worker: the device belongs to another one now
+	downNotAllowed = "not-allowed" // by the worker: the device's address is not let in any more
 )
 
 const (

@@ -51,6 +51,7 @@ func (f *follower) run(ctx context.Context) {
 		f.w.log.Info("steering table has changed", "generation", t.Generation(), "slots", t.Slots())
 		f.refresh(ctx)
 		f.w.aliases.refresh(ctx)
+		f.shut(t)
 		parts.Go(func() { f.leave(ctx) })
 	})
 	if err != nil {
@@ -71,6 +72,13 @@ func (f *follower) refresh(ctx context.Context) {
 	}
 	if old := f.program.Swap(rev); old != rev {
 		f.w.log.Info("steering program attached", "revision", rev)
+	}
+}
+
+// shut closes the connections of sources that are not let in any more: the program keeps new ones out, and knows nothing of those that are open.
+func (f *follower) shut(t *steering.Table) {
+	if n := f.w.conns.closeRefused(t.Allows); n > 0 {
+		f.w.log.Info("sessions of sources that are not let in any more were closed", "sessions", n)
 	}
 }
 

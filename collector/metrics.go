@@ -262,11 +262,12 @@ func (m *metrics) collectStreams(e *emitter, s *snapshot) {
 		count{"max-sessions", st.stats.Refused.Load()},
 		count{"max-device", st.crowded.Load()},
 		count{"foreign", st.foreign.Load()})
-	const ended = "IPFIX connections ended for what they sent, by reason: nothing (idle), half a message (slow), no message (framing)."
+	const ended = "IPFIX connections ended here, by reason: nothing came (idle), half a message (slow), no message (framing), the source is not let in any more (not-allowed)."
 	e.counters("telcol_ipfix_connections_ended_total", ended, "reason",
 		count{"idle", st.idle.Load()},
 		count{"slow", st.slow.Load()},
-		count{"framing", st.unframed.Load()})
+		count{"framing", st.unframed.Load()},
+		count{"not-allowed", st.refused.Load()})
 	e.counter("telcol_intake_stream_messages_total", "Messages read from IPFIX connections.", s.counted.messages)
 	e.counter("telcol_intake_stream_bytes_total", "Octets of messages read from IPFIX connections.", s.counted.msgBytes)
 	e.counter("telcol_lost_total", lostHelp, st.cut.Load(), "stage", "intake", "reason", "message-cut")

@@ -119,6 +119,12 @@ func (o *ownership) owns(src netip.Addr) bool {
 	return err == nil && slot == o.slot
 }
 
+// allows reports whether the source is let in, by the newest table known. The kernel asks about the first packet of a connection alone. Any
+// goroutine may call it.
+func (o *ownership) allows(src netip.Addr) bool {
+	return o == nil || o.table == nil || o.table().Allows(src)
+}
+
 // owned reports whether the device was this worker's a moment ago. Any goroutine may call it.
 func (o *ownership) owned(src netip.Addr) bool {
 	for _, f := range o.formerTables(time.Now()) {

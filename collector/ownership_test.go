@@ -131,9 +131,10 @@ func TestMovedConnectionsCloseOverTime(t *testing.T) {
 		}
 		moved := 0
 		for _, n := range noted {
-			if conns.remove(n) {
+			if gone, _ := conns.why(n); gone {
 				moved++
 			}
+			conns.remove(n)
 		}
 		if moved != len(count.at) || len(conns.devices()) != 0 {
 			t.Errorf("%d noted as moved, %d closed", moved, len(count.at))

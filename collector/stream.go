@@ -44,6 +44,7 @@ type streams struct {
 	slow     atomic.Uint64 // connections ended because a message did not become whole
 	unframed atomic.Uint64 // connections ended by octets that are no IPFIX message
 	cut      atomic.Uint64 // connections that ended within a message, slow ones included
+	refused  atomic.Uint64 // connections ended because their source is not let in any more
 }
 
 // streamBatch is messages of one connection, in order.
@@ -106,6 +107,9 @@ func (s *streams) session(ctx context.Context, conn *net.TCPConn, from netip.Add
 	}
 	noted := s.conns.add(device, conn)
 	defer s.conns.remove(noted)
+	if !s.owned.allows(device) { // since a moment ago
+		s.conns.refuse(noted)
+	}
 	if !s.owned.owns(device) {
 		if s.owned.owned(device) {
 			s.moved.Add(1)
@@ -133,8 +137,12 @@ func (s *streams) session(ctx context.Context, conn *net.TCPConn, from netip.Add
 		s.parked.park(conn, &parkedConn{kind: connIPFIX, from: from, id: was.id, pending: bytes.Clone(c.reader.Pending())})
 		return
 	}
-	switch s.ended(c, err); {
-	case s.conns.remove(noted):
+	s.ended(c, err)
+	switch moved, refused := s.conns.why(noted); {
+	case refused:
+		s.refused.Add(1)
+		log.Info("ipfix connection closed, its source is not let in any more")
+	case moved:
 		log.Info("ipfix connection closed, its device belongs to another slot now")
 	case ctx.Err() != nil:
 		log.Info("ipfix connection closed by the stop of the worker")

@@ -65,20 +65,22 @@ const (
 	EndIdle                         // ErrIdle: nothing came for too long
 	EndStopped                      // ErrStopped: the worker stops
 	EndMoved                        // ErrMoved: the device belongs to another worker now
+	EndNotAllowed                   // ErrNotAllowed: the device's address is not let in any more
 	EndOther
 	numEnds
 )
 
 // String gives the name used in metrics and logs.
 func (r EndReason) String() string {
-	return [...]string{"termination", "closed", "cut", "framing", "reset", "lost", "idle", "stopped", "moved", "other"}[min(r, EndOther)]
+	return [...]string{"termination", "closed", "cut", "framing", "reset", "lost", "idle", "stopped", "moved", "not-allowed", "other"}[min(r, EndOther)]
 }
 
 // Errors by which the reader that Run is given ends a session.
 var (
-	ErrIdle    = errors.New("nothing came for too long")
-	ErrStopped = errors.New("worker stops")
-	ErrMoved   = errors.New("device belongs to another worker")
+	ErrIdle       = errors.New("nothing came for too long")
+	ErrStopped    = errors.New("worker stops")
+	ErrMoved      = errors.New("device belongs to another worker")
+	ErrNotAllowed = errors.New("device is not let in any more")
 )
 
 // errTermination is the end that the device announced.
@@ -103,6 +105,7 @@ var endErrors = [...]struct {
 	{ErrIdle, EndIdle},
 	{ErrStopped, EndStopped},
 	{ErrMoved, EndMoved},
+	{ErrNotAllowed, EndNotAllowed},
 	{io.ErrUnexpectedEOF, EndCut},
 	{io.EOF, EndClosed},
 	{syscall.ECONNRESET, EndReset},

@@ -128,7 +128,8 @@ func allowCommand(e *env) *cobra.Command {
 		Use:   "allow PREFIX...",
 		Short: "Let sources in and drop all others in the kernel; without arguments list them",
 		Long: `Put prefixes on the list of sources that are let in. As soon as there is one, what comes from elsewhere is dropped
-in the kernel before anything else, and counted. Without arguments list the prefixes.`,
+in the kernel before anything else, and counted; sessions from there that are open are closed within a second or two.
+Without arguments list the prefixes.`,
 		Example: "  telcol steering allow 192.0.2.0/24 2001:db8::/32",
 		Args:    cobra.ArbitraryArgs,
 	}
