@@ -18,7 +18,7 @@ func (g *Group) Aliases() map[netip.Addr]netip.Addr {
 
 // SetAlias makes from an address of the device whose canonical address is to:
 // its traffic goes where that of to goes. It returns [ErrAliasChain] if to is an
-// alias itself, or from has aliases. Connections that exist stay where they are.
+// alias itself, or from has aliases, and [ErrPinOfAlias] if from is pinned. Connections that exist stay where they are.
 // It needs to write the pins, as their creator may.
 func (g *Group) SetAlias(ctx context.Context, from, to netip.Addr) error {
 	return g.change(ctx, setAlias(from, to, false))
@@ -42,6 +42,13 @@ func setAlias(from, to netip.Addr, told bool) func(*shared, *steerSettings) erro
 		}
 		if err := chained(known, from, to); err != nil {
 			return err
+		}
+		plan, err := s.readPlan(*set)
+		if err != nil {
+			return err
+		}
+		if slot, ok := plan.Pins[from]; ok && known[from] != to {
+			return fmt.Errorf("%w: %s is pinned to slot %d; unpin it, and pin %s instead", ErrPinOfAlias, from, slot, to)
 		}
 		return s.putAlias(set, from, to, told)
 	}
@@ -75,11 +82,11 @@ func (s *shared) deleteAlias(from netip.Addr) error {
 
 func chained(known map[netip.Addr]netip.Addr, from, to netip.Addr) error {
 	if next, ok := known[to]; ok {
-		return fmt.Errorf("%w: %s stands for %s", ErrAliasChain, to, next)
+		return fmt.Errorf("%w: %s is an address of %s; make %s one of that, too", ErrAliasChain, to, next, from)
 	}
 	for a, canonical := range known {
 		if canonical == from {
-			return fmt.Errorf("%w: %s stands for %s", ErrAliasChain, a, from)
+			return fmt.Errorf("%w: %s is an address of %s; take that alias away first", ErrAliasChain, a, from)
 		}
 	}
 	return nil

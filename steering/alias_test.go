@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,6 +82,41 @@ func TestAliasRules(t *testing.T) {
 	}
 	if got := g.Aliases(); len(got) != 1 || got[a] != c {
 		t.Errorf("got %v", got)
+	}
+}
+
+// What is an alias cannot be pinned, nor what is pinned be an alias: such a pin would move a bucket that the address does not have.
+func TestAliasesAndPins(t *testing.T) {
+	g, _ := newGroup(t, 2)
+	alias, canonical, pinned := deviceV4(1), deviceV6(1), deviceV4(2)
+	if err := g.SetAlias(t.Context(), alias, canonical); err != nil {
+		t.Fatal(err)
+	}
+	pin := func(a netip.Addr, dry bool) error {
+		_, err := g.ChangePlan(t.Context(), dry, func(p *Plan) error { return p.Pin(a, 1) })
+		return err
+	}
+	for _, dry := range []bool{true, false} {
+		if err := pin(netip.AddrFrom16(alias.As16()), dry); !errors.Is(err, ErrPinOfAlias) || !strings.HasSuffix(err.Error(), "pin that") {
+			t.Errorf("pin of an alias, dry %v: %v", dry, err)
+		}
+	}
+	for _, a := range []netip.Addr{canonical, pinned} {
+		if err := pin(a, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := g.Where(alias).Slot; got != 1 {
+		t.Errorf("slot %d, want that of the pin", got)
+	}
+	if err := g.SetAlias(t.Context(), pinned, canonical); !errors.Is(err, ErrPinOfAlias) || !strings.Contains(err.Error(), "unpin it") {
+		t.Errorf("alias of what is pinned: %v", err)
+	}
+	if err := g.SetAlias(t.Context(), alias, canonical); err != nil {
+		t.Errorf("the same alias again: %v", err)
+	}
+	if got := len(g.Table().Plan().Pins); got != 2 || len(g.Aliases()) != 1 {
+		t.Errorf("%d pins, aliases %v", got, g.Aliases())
 	}
 }
 

@@ -42,6 +42,9 @@ var (
 	ErrNoSlotLeft = errors.New("no slot would be left to take the devices")
 	// ErrPinConflict means two pins of one bucket to different slots.
 	ErrPinConflict = errors.New("the bucket is pinned already")
+	// ErrPinOfAlias means a pin of an address that is an alias: what comes from it
+	// goes where the canonical address does, which can be pinned.
+	ErrPinOfAlias = errors.New("an alias cannot be pinned")
 )
 
 func (p *Plan) clone() *Plan {
@@ -247,6 +250,14 @@ func (t *Table) replan(edit func(*Plan) error) (*Move, error) {
 	plan := t.plan.clone()
 	if err := edit(plan); err != nil {
 		return nil, err
+	}
+	for _, a := range plan.pinned() {
+		if to, ok := t.aliases[a]; ok {
+			// One of before a version that refused them may still be there.
+			if slot, old := t.plan.Pins[a]; !old || slot != plan.Pins[a] {
+				return nil, fmt.Errorf("%w: %s is an address of %s; pin that", ErrPinOfAlias, a, to)
+			}
+		}
 	}
 	if err := plan.check(t.key); err != nil {
 		return nil, err
