@@ -13,6 +13,8 @@ type Counters struct {
 	MirrorErrors  uint64                  // Route Mirroring that says that the BGP message is faulty
 	MirrorLosses  uint64                  // Route Mirroring that says that the router could not mirror everything
 	UnknownTLVs   uint64                  // TLVs of unknown types, skipped by their length
+	// UnknownPeerTypes counts messages of peers whose type is not known: see Peer.TypeKnown.
+	UnknownPeerTypes uint64
 	// PathIDsFlipped counts how often a view was found to have path identifiers against, or again as, its peer's OPENs say.
 	PathIDsFlipped uint64
 	BadOpens       uint64 // OPENs in Peer Ups that could be read in part only
@@ -30,10 +32,11 @@ func (s *Session) Counters() Counters {
 }
 
 // fields lists the single counters, for those who walk them.
-func (c *Counters) fields() [12]*uint64 {
+func (c *Counters) fields() [13]*uint64 {
 	return [...]*uint64{
 		&c.Malformed, &c.Statistics, &c.OddStatistics, &c.Mirrored, &c.MirrorErrors, &c.MirrorLosses,
 		&c.UnknownTLVs, &c.BadOpens, &c.NoPeerUp, &c.PeersRefused, &c.Trailing, &c.PathIDsFlipped,
+		&c.UnknownPeerTypes,
 	}
 }
 

@@ -65,6 +65,10 @@ type Peer struct {
 	Flags         uint8 // as received, see FlagIPv6 and others
 }
 
+// TypeKnown reports whether the peer type is one of those above. What table a peer of another type tells of, and what its flags mean,
+// is not known.
+func (p *Peer) TypeKnown() bool { return p.Type <= PeerLocRIB }
+
 // View tells which RIB the message is about.
 func (p *Peer) View() View {
 	switch {

@@ -98,6 +98,9 @@ func (s *Session) decode(version uint8, typ MessageType, body []byte) (Message, 
 		return nil, fmt.Errorf("per-peer header: %w", ErrShort)
 	}
 	header, body := body[:PeerHeaderSize], body[PeerHeaderSize:]
+	if header[0] > PeerLocRIB {
+		s.count.UnknownPeerTypes++
+	}
 	switch typ {
 	case TypeRouteMonitoring:
 		return s.decodeRoute(version, header, body)

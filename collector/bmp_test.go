@@ -65,6 +65,7 @@ func TestDriftAndQuotaAreTold(t *testing.T) {
 		n := bgp.NLRI{Prefix: netip.MustParsePrefix(p), Family: bgp.IPv4Unicast}
 		stream = bmp.AppendRouteMonitoring(stream, peer, nil, []bgp.NLRI{n}, attrs)
 	}
+	stream = bmp.AppendEndOfRIB(stream, &bmp.Peer{Type: 9, Addr: peer.Addr, BGPID: peer.BGPID}, bgp.IPv4Unicast)
 	report := bmp.AppendStatistics(nil, &bmp.Statistics{Peer: *peer, Stats: []bmp.Statistic{
 		{Type: bmp.StatLocRIBFamily, Family: bgp.IPv4Unicast, Value: 4},
 	}})
@@ -85,7 +86,8 @@ func TestDriftAndQuotaAreTold(t *testing.T) {
 		`telcol_rib_routes{}`:                                    2,
 		`telcol_bmp_statistics_total{,value="number"}`:           2,
 		`telcol_bmp_end_of_rib_total{}`:                          1,
-		`telcol_bmp_no_peer_up_total{}`:                          5,
+		`telcol_bmp_no_peer_up_total{}`:                          6,
+		`telcol_bmp_unknown_peer_types_total{}`:                  1,
 		`telcol_bmp_attribute_sets_total{result="miss",}`:        2,
 		`telcol_bmp_attribute_sets_total{result="hit",}`:         2,
 	} {

@@ -54,6 +54,7 @@ func collectBMPMessages(e *emitter, n *bmp.Counters) {
 		count{"as-width-guessed", n.BGP.WidthGuessed},
 		count{"attribute-panic", n.BGP.Panics})
 	e.counter("telcol_bmp_no_peer_up_total", "Route monitoring messages of a peer that was never told up.", n.NoPeerUp)
+	e.counter("telcol_bmp_unknown_peer_types_total", "Messages of peers of a type that is not known, kept out of the tables.", n.UnknownPeerTypes)
 	const sets = "Path attribute sets looked up in the cache of decoded ones."
 	e.counter("telcol_bmp_attribute_sets_total", sets, n.BGP.CacheHits, "result", "hit")
 	e.counter("telcol_bmp_attribute_sets_total", sets, n.BGP.CacheMisses, "result", "miss")

@@ -197,6 +197,22 @@ func TestRefusedPeerDownIsAPeerDown(t *testing.T) {
 	l.close()
 }
 
+// What a peer of a type that nobody knows tells is of no known table: it answers no flow, and does nothing to the peer of the global table that
+// has its address.
+func TestPeersOfUnknownTypesAreLeftOut(t *testing.T) {
+	c := newClock(t, Config{})
+	p, odd := globalPeer(0), globalPeer(0)
+	odd.Type = 7
+	l := c.open(device1)
+	l.send(peerUp(p), routes(p, 0, 3), endOfRIB(p))
+	l.send(peerUp(odd), routes(odd, 9, 2), endOfRIB(odd), peerDown(odd, bmp.DownRemoteNoNotif))
+	c.want("peers of both types", 3, RIBSynced)
+	if n := c.Counters().BMP; n.Decoded.UnknownPeerTypes != 5 || n.Announced != 3 || n.EndOfRIB != 1 {
+		t.Errorf("counters %+v", n)
+	}
+	l.close()
+}
+
 // panicky is an Observer that does not survive a message.
 type panicky struct{}
 

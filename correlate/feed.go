@@ -189,8 +189,11 @@ func (f *Feed) send() {
 }
 
 // add turns a message into operations. Of one that was refused it takes what could be read: a Peer Down with a broken NOTIFICATION is a
-// Peer Down all the same.
+// Peer Down all the same. Peers of unknown types are left out: their routes are of no table that a flow is joined with.
 func (f *Feed) add(m bmp.Message) {
+	if p, ok := m.(interface{ TypeKnown() bool }); ok && !p.TypeKnown() {
+		return
+	}
 	switch m := m.(type) {
 	case *bmp.RouteMonitoring:
 		f.routes(m)
