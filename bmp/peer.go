@@ -111,13 +111,14 @@ type PeerKey struct {
 
 // Key gives the identity of the peer. Flags are no part of it: one Peer Up may stand for several views, and routers
 // differ in the flags they set there. FRR sends the Peer Up of its Loc-RIB as type 0 and its routes as type 3, so both
-// are one class when there is no address. The distinguisher of a global peer is ignored, as RFC 7854 has it zero.
+// are one class when there is no address. One that a Loc-RIB has all the same (RFC 9069 section 4.1 wants zeros) means nothing: it must not
+// make it the BGP peer that has this address. The distinguisher of a global peer is ignored, as RFC 7854 has it zero.
 func (p *Peer) Key() PeerKey {
 	k := PeerKey{Addr: p.Addr, Distinguisher: p.Distinguisher, Class: p.Type}
 	switch {
 	case p.Type == PeerGlobal && !p.Addr.IsUnspecified():
 		k.Distinguisher = 0
-	case (p.Type == PeerGlobal || p.Type == PeerLocRIB) && p.Addr.IsUnspecified():
+	case p.Type == PeerGlobal || p.Type == PeerLocRIB:
 		k.Class, k.Addr = PeerGlobal, netip.Addr{}
 	}
 	return k

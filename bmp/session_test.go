@@ -173,11 +173,14 @@ func TestPeerKey(t *testing.T) {
 			t.Errorf("%s: same %v, want %v", name, got, want)
 		}
 	}
-	flagged, garbage, v6 := peer4, peer4, global
+	flagged, garbage, v6, addressed := peer4, peer4, global, loc
+	addressed.Addr = peer4.Addr
 	flagged.Flags, garbage.Distinguisher, v6.Addr = FlagPostPolicy|FlagOut, 99, addr("::")
 	same("flags", peer4, flagged, true)
 	same("distinguisher of a global peer", peer4, garbage, true)
 	same("frr: loc-rib up as global", global, loc, true)
+	same("loc-rib with an address", loc, addressed, true)
+	same("loc-rib with the address of a peer", peer4, addressed, false)
 	same("unspecified in both families", global, v6, true)
 	same("loc-ribs of two tables", loc, locRD, false)
 	same("rd instance", peer4, inRD, false)
