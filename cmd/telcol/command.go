@@ -95,6 +95,9 @@ func flagError(cmd *cobra.Command, err error) error {
 	if !errors.As(err, &unknown) {
 		return usagef("%v, see %s --help", err, cmd.CommandPath())
 	}
+	if given := cmd.Flags().Args(); cmd.HasSubCommands() && len(given) > 0 {
+		return cmd.RunE(cmd, given) // the flag is perhaps right, the command is not
+	}
 	name := unknown.GetSpecifiedName()
 	var known []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })

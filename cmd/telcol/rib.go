@@ -23,9 +23,9 @@ func ribCommand(e *env) *cobra.Command {
 		Use:   "rib",
 		Short: "Look at the devices of a worker, their BGP peers and routes",
 		Long: `Look at what a worker knows: its devices, their BMP peers, VRFs and routes, what the join would answer for
-an address, and the templates, option tables and sequence numbers of their flows. It asks the worker's HTTP
-address: that of --slot on this host unless --http says another. telcol steering where ADDR tells the slot of a
-device.`,
+an address, and the templates, option tables and sequence numbers of their flows. ADDR is the address that a
+device sends from. The commands ask the worker's HTTP address: that of --slot on this host unless --http says
+another. telcol steering where ADDR tells the slot of a device.`,
 	})
 	cmd.AddCommand(
 		ribPage(e, "devices", "The devices of the worker", nil, nil, nil),
@@ -72,6 +72,16 @@ var ribSwitches = map[string]struct{ param, value, help string }{
 	"stale":   {"stale", "true", "stale routes only"},
 }
 
+// ribExamples are those of the commands that are more than their arguments.
+var ribExamples = map[string]string{
+	"devices": "  telcol rib devices --slot 3 --all --json",
+	"peers":   "  telcol rib peers 192.0.2.1 --peer 198.51.100.7",
+	"routes": `  telcol rib routes 192.0.2.1 10.1.2.3
+  telcol rib routes 192.0.2.1 10.0.0.0/8 --longer --best --vrf 64500:1`,
+	"lookup":  "  telcol rib lookup 192.0.2.1 10.1.2.3 --vrf customer-a --next-hop 203.0.113.9",
+	"explain": "  telcol rib explain 192.0.2.1 --src 10.1.2.3 --dst 10.4.5.6 --ingress-vrf 7 --at 90s",
+}
+
 // textValue is a flag's text.
 type textValue struct {
 	text string
@@ -102,7 +112,10 @@ func ribPage(e *env, use, short string, args []string, texts []ribFlag, switches
 		}
 		return nil
 	}}
+	cmd.Example = ribExamples[cmd.Name()]
 	flags := addSettings(cmd, "slot", "http")
+	cmd.Flags().Lookup("slot").Usage = "slot of the worker to ask, on this host"
+	cmd.Flags().Lookup("http").Usage = "address of the worker to ask (default 127.0.0.1, port 8080 plus the slot)"
 	if slices.Contains(args, "device") {
 		cmd.Flags().StringVar(&device, "device", "", "address of the device, in place of the first argument")
 	}
@@ -116,7 +129,7 @@ func ribPage(e *env, use, short string, args []string, texts []ribFlag, switches
 		on[name] = cmd.Flags().Bool(name, false, ribSwitches[name].help)
 	}
 	q := ribQuery{}
-	cmd.Flags().IntVar(&q.limit, "limit", 0, "lines of a page, default 1000")
+	cmd.Flags().IntVar(&q.limit, "limit", 0, "lines of a page, at most 10000 (default 1000)")
 	cmd.Flags().StringVar(&q.cursor, "cursor", "", "go on behind an earlier page")
 	cmd.Flags().BoolVar(&q.all, "all", false, "all pages")
 	cmd.Flags().BoolVar(&q.json, "json", false, "as JSON, one object a page")
@@ -141,12 +154,31 @@ func ribPage(e *env, use, short string, args []string, texts []ribFlag, switches
 				q.params.Set(ribSwitches[name].param, ribSwitches[name].value)
 			}
 		}
+		if err := checkMatch(on, len(all(given)) == len(args)); err != nil {
+			return err
+		}
 		if err := q.aim(cmd.Name(), args, all(given)); err != nil {
 			return err
 		}
 		return q.run(cmd.Context(), e.stdout)
 	}
 	return cmd
+}
+
+// checkMatch checks the flags that say which prefixes beside PREFIX are meant.
+func checkMatch(on map[string]*bool, prefix bool) error {
+	if on["longer"] == nil {
+		return nil
+	}
+	switch longer, shorter := *on["longer"], *on["shorter"]; {
+	case longer && shorter:
+		return usagef("--longer and --shorter exclude each other")
+	case longer && !prefix:
+		return usagef("--longer needs a PREFIX")
+	case shorter && !prefix:
+		return usagef("--shorter needs a PREFIX")
+	}
+	return nil
 }
 
 // ribQuery is a question to a looking glass.

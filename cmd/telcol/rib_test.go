@@ -53,29 +53,34 @@ func TestRIB(t *testing.T) {
 		{args: "rib explain --device 192.0.2.1 --src 10.1.2.3 --dst 10.1.2.4", stdout: "device  192.0.2.1"},
 		{args: "rib quality --device 192.0.2.1", stdout: "JOIN"},
 		{args: "rib aliases", stdout: "ADDRESS"},
-		{args: "rib explain 192.0.2.1", code: 2, stderr: "telcol: say which flow: src=ADDRESS, dst=ADDRESS or both"},
+		{args: "rib explain 192.0.2.1", code: 2, stderr: "telcol: say which flow: src, dst or both"},
 		{args: "rib explain 192.0.2.1 --src 10.1.2.3 --at yesterday", code: 2, stderr: `telcol: at "yesterday" is neither a time like 2026-01-02T15:04:05Z nor how long ago, like 90s`},
 		{args: "rib explain --src 10.1.2.3", code: 2, stderr: "telcol: use it as telcol rib explain ADDR"},
 		{args: "rib options 192.0.2.1 --domain 7 --table interface", stdout: "DOMAIN  TABLE  ID"},
 		{args: "rib templates 192.0.2.1", stdout: "SESSION  PROTOCOL  DOMAIN  ID  KIND"},
 		{args: "rib sequences 192.0.2.1 --json", stdout: `{"device":"192.0.2.1","sequences":[`},
-		{args: "rib options 192.0.2.1 --table vrf", code: 2, stderr: `telcol: table "vrf" is unknown, want one of exporter,sampling,ingress-vrf,egress-vrf,interface,selector,sampler,selection-sequence,interface-sampling`},
+		{args: "rib options 192.0.2.1 --table vrf", code: 2, stderr: `telcol: table "vrf" is unknown, want one of exporter, sampling, ingress-vrf, egress-vrf, interface, selector, sampler, selection-sequence, interface-sampling`},
 		{args: "rib sequences 192.0.2.1 --domain x", code: 2, stderr: `telcol: domain "x" is not the number of an observation domain`},
 		{args: "rib", code: 2, stderr: "telcol: telcol rib needs a command: aliases, device, devices, explain, lookup, options, peers, quality, routes, sequences, templates, vrfs"},
 		{args: "rib route", code: 2, stderr: `telcol: telcol rib has no command "route", did you mean routes?`},
+		{args: "rib route --best", code: 2, stderr: `telcol: telcol rib has no command "route", did you mean routes?`},
+		{args: "rib --best", code: 2, stderr: "telcol: telcol rib has no flag --best, see telcol rib --help"},
+		{args: "rib routes 192.0.2.1 --longer", code: 2, stderr: "telcol: --longer needs a PREFIX"},
+		{args: "rib routes 192.0.2.1 10.0.0.0/8 --longer --shorter", code: 2, stderr: "telcol: --longer and --shorter exclude each other"},
+		{args: "rib lookup 192.0.2.1 pe1", code: 2, stderr: `telcol: address "pe1" is no IP address`},
 		{args: "rib peers", code: 2, stderr: "telcol: use it as telcol rib peers ADDR"},
 		{args: "rib lookup 192.0.2.1", code: 2, stderr: "telcol: use it as telcol rib lookup ADDR ADDRESS"},
 		{args: "rib peers pe1", code: 2, stderr: `telcol: "pe1" is not the address of a device`},
 		{args: "rib peers 192.0.2.9", code: 1, stderr: "telcol: slot 0 has heard nothing of device 192.0.2.9"},
 		{args: "rib routes 192.0.2.1 10/8", code: 2, stderr: `telcol: prefix "10/8" is neither a prefix (10.0.0.0/8) nor an address`},
-		{args: "rib routes 192.0.2.1 --view best --json", code: 2, stderr: `telcol: view "best" is unknown, want one of loc-rib,adj-rib-in-post,adj-rib-in-pre,adj-rib-out-pre,adj-rib-out-post`},
+		{args: "rib routes 192.0.2.1 --view best --json", code: 2, stderr: `telcol: view "best" is unknown, want one of loc-rib, adj-rib-in-post, adj-rib-in-pre, adj-rib-out-pre, adj-rib-out-post`},
 		{args: "rib devices --limit 0 --cursor x", code: 2, stderr: `telcol: cursor "x" was not given by a page`},
 		{args: "rib devices --http off", code: 2, stderr: "telcol: http is off: the worker has no looking glass"},
 		{args: "rib devices --http 127.0.0.1:1", code: 1, stderr: "telcol: no worker answers at 127.0.0.1:1 (dial tcp 127.0.0.1:1: connect: connection refused): say which with --slot or --http"},
 		{args: "rib devices --http " + strings.TrimPrefix(plain.URL, "http://"), code: 1, stderr: "telcol: what answers at " + strings.TrimPrefix(plain.URL, "http://") + " is no worker with a looking glass"},
 	} {
 		args := strings.Fields(c.args)
-		if !strings.Contains(c.args, "--http") && len(args) > 1 && args[1] != "route" {
+		if !strings.Contains(c.args, "--http") && len(args) > 1 && args[1] != "route" && args[1] != "--best" {
 			args = append(args, "--http", addr)
 		}
 		got := telcol(t, env{}, args...)

@@ -102,7 +102,7 @@ func (rq *request) flowQuestion() (q *correlate.FlowQuestion, err error) {
 		return nil, err
 	}
 	if !q.Src.IsValid() && !q.Dst.IsValid() {
-		return nil, badf("say which flow: src=ADDRESS, dst=ADDRESS or both")
+		return nil, badf("say which flow: src, dst or both")
 	}
 	for _, n := range [...]struct {
 		name  string

@@ -57,13 +57,13 @@ func TestWrongQuestions(t *testing.T) {
 		{"/devices/192.0.2.1/routes?prefix=::ffff:10.0.0.0/104", 400, `prefix "::ffff:10.0.0.0/104" is IPv4 written as IPv6, write it as IPv4`},
 		{"/devices/192.0.2.1/routes?match=longer", 400, "match=longer needs a prefix"},
 		{"/devices/192.0.2.1/routes?prefix=10.0.0.0/8&match=near", 400, `match "near" is unknown, want exact, longer or shorter`},
-		{"/devices/192.0.2.1/routes?view=nice", 400, `view "nice" is unknown, want one of loc-rib,adj-rib-in-post,adj-rib-in-pre,adj-rib-out-pre,adj-rib-out-post`},
-		{"/devices/192.0.2.1/routes?family=x", 400, `family "x" is unknown, want one of ipv4-labelled,ipv4-unicast,ipv4-vpn,ipv6-labelled,ipv6-unicast,ipv6-vpn`},
+		{"/devices/192.0.2.1/routes?view=nice", 400, `view "nice" is unknown, want one of loc-rib, adj-rib-in-post, adj-rib-in-pre, adj-rib-out-pre, adj-rib-out-post`},
+		{"/devices/192.0.2.1/routes?family=x", 400, `family "x" is unknown, want one of ipv4-labelled, ipv4-unicast, ipv4-vpn, ipv6-labelled, ipv6-unicast, ipv6-vpn`},
 		{"/devices/192.0.2.1/routes?best=maybe", 400, `best "maybe" is neither true nor false`},
-		{"/devices/192.0.2.1/routes?peer=you", 400, `peer "you" is not an address`},
+		{"/devices/192.0.2.1/routes?peer=you", 400, `peer "you" is no IP address`},
 		{"/devices/192.0.2.1/routes?vrf=blue", 400, `vrf "blue" is neither a route distinguisher (type:admin:value, admin:value) nor a name this device has told`},
 		{"/devices/192.0.2.1/lookup", 400, "say which address: address=192.0.2.1"},
-		{"/devices/192.0.2.1/lookup?address=10.0.0.0/8", 400, `address "10.0.0.0/8" is not an address`},
+		{"/devices/192.0.2.1/lookup?address=10.0.0.0/8", 400, `address "10.0.0.0/8" is no IP address`},
 		{"/devices/192.0.2.1/lookup?address=10.0.0.1&vrf=9:9:9:9", 400, `vrf "9:9:9:9" is neither a route distinguisher (type:admin:value, admin:value) nor a name this device has told`},
 	} {
 		w := x.get(tt.path)

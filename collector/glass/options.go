@@ -126,7 +126,7 @@ func (rq *request) optionFilter() (func(optionKey) bool, error) {
 		}
 		i := slices.Index(names, text)
 		if i < 0 {
-			return nil, badf("table %q is unknown, want one of %s", text, joined(names))
+			return nil, badf("table %q is unknown, want one of %s", text, strings.Join(names, ", "))
 		}
 		only = optionTable(i)
 	}

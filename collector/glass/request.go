@@ -84,7 +84,7 @@ func (rq *request) addr(name string) (netip.Addr, error) {
 	}
 	a, err := netip.ParseAddr(text)
 	if err != nil || a.Zone() != "" {
-		return netip.Addr{}, badf("%s %q is not an address", name, text)
+		return netip.Addr{}, badf("%s %q is no IP address", name, text)
 	}
 	return a.Unmap(), nil
 }

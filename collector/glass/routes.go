@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/telcol/telcol/correlate"
 	"github.com/telcol/telcol/correlate/rib"
@@ -143,7 +144,7 @@ func (rq *request) readFilter(f *routeFilter) (err error) {
 	if text := rq.params.Get("family"); text != "" {
 		var ok bool
 		if f.family, ok = families[text]; !ok {
-			return badf("family %q is unknown, want one of %s", text, joined(familyNames()))
+			return badf("family %q is unknown, want one of %s", text, strings.Join(familyNames(), ", "))
 		}
 	}
 	if f.view, f.any, err = rq.view(); err != nil {
@@ -182,7 +183,7 @@ func (rq *request) view() (v rib.View, any bool, err error) {
 		}
 		names = append(names, v.String())
 	}
-	return 0, false, badf("view %q is unknown, want one of %s", text, joined(names))
+	return 0, false, badf("view %q is unknown, want one of %s", text, strings.Join(names, ", "))
 }
 
 func (f *routeFilter) table(t rib.TableStatus) bool {
