@@ -60,7 +60,7 @@ func (f Family) String() string {
 	case SAFIMulticast:
 		safi = "multicast"
 	case SAFILabeled:
-		safi = "labeled"
+		safi = "labelled"
 	case SAFIVPN:
 		safi = "vpn"
 	}

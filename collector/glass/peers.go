@@ -184,7 +184,7 @@ func familyName(f rib.Family) string {
 			return name
 		}
 	}
-	return fmt.Sprintf("afi-%d-safi-%d", f.AFI, f.SAFI)
+	return fmt.Sprintf("afi-%d/safi-%d", f.AFI, f.SAFI)
 }
 
 // compareKeys orders peers by class, distinguisher and address.
