@@ -14,54 +14,56 @@ type FieldSet uint64
 
 // The fields of a Flow. Element numbers are those of the IANA IPFIX registry.
 const (
-	FieldStart        FieldSet = 1 << iota // 152, 150, 154, 156, 158, 22 with 160, 323
-	FieldEnd                               // 153, 151, 155, 157, 159, 21 with 160, 323
-	FieldSrcAddr                           // 8, 27
-	FieldDstAddr                           // 12, 28
-	FieldSrcPort                           // 7, else 180 or 182
-	FieldDstPort                           // 11, else 181 or 183
-	FieldProto                             // 4
-	FieldIPVersion                         // 60
-	FieldEtherType                         // 256, else by the family of the addresses
-	FieldTOS                               // 5
-	FieldTTL                               // 192
-	FieldFlowLabel                         // 31
-	FieldTCPFlags                          // 6
-	FieldICMPType                          // 176, 178, high octet of 32 or 139
-	FieldICMPCode                          // 177, 179, low octet of 32 or 139
-	FieldBytes                             // 1, else 85, 23, 352
-	FieldPackets                           // 2, else 86, 24
-	FieldSamplingRate                      // 34, 305 with 306, 309 with 310, 311, else the options tables
-	FieldInIf                              // 10
-	FieldOutIf                             // 14
-	FieldSrcMAC                            // 56, else 81
-	FieldDstMAC                            // 80, else 57
-	FieldSrcVLAN                           // 58, else 243
-	FieldDstVLAN                           // 59, else 254
-	FieldCoS                               // 244
-	FieldForwarding                        // 89
-	FieldMPLSTopType                       // 46
-	FieldTunnelSrc                         // outer 8, 27
-	FieldTunnelDst                         // outer 12, 28
-	FieldTunnelProto                       // outer 4
-	FieldTunnelTOS                         // outer 5
-	FieldTunnelLabel                       // outer 31
-	FieldNATSrc                            // 225, 281
-	FieldNATDst                            // 226, 282
-	FieldNATSrcPort                        // 227
-	FieldNATDstPort                        // 228
-	FieldNATEvent                          // 230
-	FieldEndReason                         // 136
-	FieldDirection                         // 61
-	FieldIngressVRF                        // 234
-	FieldEgressVRF                         // 235
-	FieldRD                                // 90
-	FieldNextHop                           // 15, 62
-	FieldBGPNextHop                        // 18, 63
-	FieldSrcAS                             // 16
-	FieldDstAS                             // 17
-	FieldSrcMask                           // 9, 29
-	FieldDstMask                           // 13, 30
+	FieldStart          FieldSet = 1 << iota // 152, 150, 154, 156, 158, 22 with 160, 323
+	FieldEnd                                 // 153, 151, 155, 157, 159, 21 with 160, 323
+	FieldSrcAddr                             // 8, 27
+	FieldDstAddr                             // 12, 28
+	FieldSrcPort                             // 7, else 180 or 182
+	FieldDstPort                             // 11, else 181 or 183
+	FieldProto                               // 4
+	FieldIPVersion                           // 60
+	FieldEtherType                           // 256, else by the family of the addresses
+	FieldTOS                                 // 5
+	FieldTTL                                 // 192
+	FieldFlowLabel                           // 31
+	FieldTCPFlags                            // 6
+	FieldICMPType                            // 176, 178, high octet of 32 or 139
+	FieldICMPCode                            // 177, 179, low octet of 32 or 139
+	FieldBytes                               // 1, else 85, 23, 352
+	FieldPackets                             // 2, else 86, 24
+	FieldSamplingRate                        // 34, 305 with 306, 309 with 310, 311, else the options tables
+	FieldInIf                                // 10
+	FieldOutIf                               // 14
+	FieldSrcMAC                              // 56, else 81
+	FieldDstMAC                              // 80, else 57
+	FieldSrcVLAN                             // 58, else 243
+	FieldDstVLAN                             // 59, else 254
+	FieldCoS                                 // 244
+	FieldForwarding                          // 89
+	FieldMPLSTopType                         // 46
+	FieldTunnelSrc                           // outer 8, 27
+	FieldTunnelDst                           // outer 12, 28
+	FieldTunnelProto                         // outer 4
+	FieldTunnelTOS                           // outer 5
+	FieldTunnelLabel                         // outer 31
+	FieldNATSrc                              // 225, 281
+	FieldNATDst                              // 226, 282
+	FieldNATSrcPort                          // 227
+	FieldNATDstPort                          // 228
+	FieldNATEvent                            // 230
+	FieldEndReason                           // 136
+	FieldDirection                           // 61
+	FieldIngressVRF                          // 234
+	FieldEgressVRF                           // 235
+	FieldRD                                  // 90
+	FieldNextHop                             // 15, 62
+	FieldBGPNextHop                          // 18, 63
+	FieldSrcAS                               // 16
+	FieldDstAS                               // 17
+	FieldSrcMask                             // 9, 29
+	FieldDstMask                             // 13, 30
+	FieldReverseBytes                        // the reverse (RFC 5103) of 1, else 85, 23, 352; see Flow.Reverse
+	FieldReversePackets                      // the reverse of 2, else 86, 24
 )
 
 // Flow is one data record with the meaning of its elements applied. The decoder reuses its Flows for all
@@ -125,6 +127,22 @@ type Flow struct {
 	// Options holds its domain's option tables at the time of the record, for what the exporter said once for many flows
 	// (interface and VRF names, route distinguishers). Never nil in a handler's call.
 	Options *Options
+}
+
+// Reverse gives the octets and packets of a biflow's other direction (RFC 5103), valid with FieldReverseBytes and FieldReversePackets
+// and as long as the Record. All else that a Flow has is of the forward direction.
+func (f *Flow) Reverse() (octets, packets uint64) {
+	r := &f.Record
+	if r.plan == nil {
+		return 0, 0
+	}
+	if r.plan.has&FieldReverseBytes != 0 {
+		octets = number(r.Value(r.plan.reverse[0]))
+	}
+	if r.plan.has&FieldReversePackets != 0 {
+		packets = number(r.Value(r.plan.reverse[1]))
+	}
+	return octets, packets
 }
 
 // reset clears a flow but for its place in the message, and keeps the memory of its lists.

@@ -223,3 +223,42 @@ func TestLabels(t *testing.T) {
 		})
 	}
 }
+
+// A biflow (RFC 5103) is one flow with two counters of the other direction; the rest of that direction is extra, by name.
+func TestBiflow(t *testing.T) {
+	reverse := func(id, octets uint16, n uint64) hexField {
+		f := u(id, octets, n)
+		f.pen = enterpriseReverse
+		return f
+	}
+	for _, tc := range []struct {
+		name           string
+		fields         []hexField
+		bytes, packets uint64
+		has            FieldSet
+		extra          string
+	}{
+		{
+			"deltas", []hexField{u(1, 4, 10), reverse(1, 8, 70), u(2, 4, 1), reverse(2, 2, 7), reverse(6, 1, 18)}, 70, 7,
+			FieldBytes | FieldPackets | FieldReverseBytes | FieldReversePackets, `{"reverseTcpControlBits":18}`,
+		},
+		{"totals", []hexField{reverse(85, 8, 70), reverse(86, 8, 7)}, 70, 7, FieldReverseBytes | FieldReversePackets, `{}`},
+		{
+			"deltas before totals", []hexField{reverse(85, 8, 9000), reverse(1, 8, 70), reverse(24, 8, 5), reverse(23, 8, 6), reverse(352, 8, 8)}, 70, 5,
+			FieldReverseBytes | FieldReversePackets,
+			`{"reverseOctetTotalCount":9000,"reversePostOctetDeltaCount":6,"reverseLayer2OctetDeltaCount":8}`,
+		},
+		{"a counter of variable length", []hexField{{id: 1, len: variableLength, pen: enterpriseReverse, value: []byte{7}}}, 0, 0, 0, `{"reverseOctetDeltaCount":7}`},
+		{"one way", []hexField{u(1, 4, 10), reverse(8, 4, 1)}, 0, 0, FieldBytes, `{"reverseSourceIPv4Address":"0.0.0.1"}`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			f := decode(t, newTestSession(t, Config{}), one(t, VersionIPFIX, tc.fields...))[0]
+			if octets, packets := f.Reverse(); octets != tc.bytes || packets != tc.packets || f.Has != tc.has {
+				t.Errorf("got %d octets and %d packets, fields %#x, want %d, %d, %#x", octets, packets, f.Has, tc.bytes, tc.packets, tc.has)
+			}
+			if got := string(f.Record.AppendObject(nil, f.Record.Extra())); got != tc.extra {
+				t.Errorf("extra %s, want %s", got, tc.extra)
+			}
+		})
+	}
+}

@@ -96,27 +96,28 @@ func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 type hexField struct {
 	id, len uint16
 	value   []byte
+	pen     uint32
 }
 
 // u is a number field.
 func u(id, octets uint16, n uint64) hexField {
 	var b Builder
 	b.Uint(n, int(octets))
-	return hexField{id, octets, b.buf}
+	return hexField{id: id, len: octets, value: b.buf}
 }
 
 // a is an address field.
 func a(id uint16, s string) hexField {
 	var b Builder
 	b.Addr(addr(s))
-	return hexField{id, uint16(len(b.buf)), b.buf}
+	return hexField{id: id, len: uint16(len(b.buf)), value: b.buf}
 }
 
 // o is a field of octets.
-func o(id uint16, v ...byte) hexField { return hexField{id, uint16(len(v)), v} }
+func o(id uint16, v ...byte) hexField { return hexField{id: id, len: uint16(len(v)), value: v} }
 
 // vary is a field of variable length.
-func vary(id uint16, v ...byte) hexField { return hexField{id, variableLength, v} }
+func vary(id uint16, v ...byte) hexField { return hexField{id: id, len: variableLength, value: v} }
 
 // one builds a message with a template and one record of it.
 func one(tb testing.TB, version uint16, record ...hexField) []byte {
@@ -124,7 +125,7 @@ func one(tb testing.TB, version uint16, record ...hexField) []byte {
 	return buildMessage(tb, version, 0, func(b *Builder) {
 		var f []Field
 		for _, h := range record {
-			f = append(f, Field{ID: h.id, Len: h.len})
+			f = append(f, Field{ID: h.id, PEN: h.pen, Len: h.len})
 		}
 		b.Template(300, f...)
 		b.Set(300)

@@ -27,7 +27,7 @@ func optionsMessage(tb testing.TB, version uint16, domain uint32, scopes int, re
 func text(id, octets uint16, s string) hexField {
 	var b Builder
 	b.Text(s, int(octets))
-	return hexField{id, octets, b.buf}
+	return hexField{id: id, len: octets, value: b.buf}
 }
 
 func TestVRFs(t *testing.T) {

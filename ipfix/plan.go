@@ -51,6 +51,8 @@ type plan struct {
 
 	extra []Group // the others, but for padding
 
+	reverse [2]int // fields of the octets and packets of a biflow's other direction, those in has
+
 	labels bool // has opLabel
 	icmp   bool // has type or code and the protocol to tell whether they mean something
 	// repeats says that every record sets the same fields of a Flow, but for times, rates and lists.
@@ -82,7 +84,7 @@ func compile(t *Template, v planView, l *layers) *plan {
 			continue
 		}
 		for _, r := range rulesFor(t.Version, f) {
-			if !r.fits(f.Len) || r.family != 0 && v.family != 0 && r.family != v.family || r.inner && i < v.innerStart {
+			if !r.fits(f.Len) || r.op == opReverse && f.Variable() || r.family != 0 && v.family != 0 && r.family != v.family || r.inner && i < v.innerStart {
 				continue
 			}
 			s := &slots[r.slot]
@@ -193,6 +195,12 @@ func (p *plan) bothFamilies(slots *[numSlots]candidate) (both FieldSet) {
 // add appends the operation of a field, and reports whether it must wait for the lengths of a record's fields.
 func (p *plan) add(t *Template, c *candidate, arg uint8, late bool) bool {
 	r, at := &c.rule, t.refs[c.field]
+	if r.op == opReverse {
+		p.has |= r.field()
+		p.reverse[r.slot-slotOf(FieldReverseBytes)] = c.field
+		p.used[c.field/64] |= 1 << (c.field % 64)
+		return false
+	}
 	if r.op == opSampling {
 		arg = r.slot - slotSamplingBase
 	}

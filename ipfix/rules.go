@@ -81,6 +81,7 @@ const (
 	opLabel
 	opSegments
 	opSegmentList
+	opReverse // Flow.Reverse reads it when asked
 )
 
 // Slots of a plan beside the fields of a Flow, each filled by at most one field of a record. The slot of a Flow's field is
@@ -271,11 +272,24 @@ var ruleIndex = func() map[uint16][]rule {
 	return index
 }()
 
+// reverseRules says what elements of the reverse direction of a biflow mean, by the number of the element that they reverse.
+var reverseRules = map[uint16][]rule{
+	1:   {intRule(1, 0, FieldReverseBytes, opReverse)},
+	2:   {intRule(2, 0, FieldReversePackets, opReverse)},
+	23:  {intRule(23, 2, FieldReverseBytes, opReverse)},
+	24:  {intRule(24, 2, FieldReversePackets, opReverse)},
+	85:  {intRule(85, 1, FieldReverseBytes, opReverse)},
+	86:  {intRule(86, 1, FieldReversePackets, opReverse)},
+	352: {intRule(352, 3, FieldReverseBytes, opReverse)},
+}
+
 // rulesFor gives the rules of a template's field.
 func rulesFor(version uint16, f *Field) []rule {
 	switch {
 	case f.PEN == enterpriseHuawei && f.ID == 505: // segment list as Huawei sent it before 497 was assigned
 		return ruleIndex[497]
+	case f.PEN == enterpriseReverse:
+		return reverseRules[f.ID]
 	case f.PEN != enterpriseIANA:
 		return nil
 	case version == VersionNetFlow9:

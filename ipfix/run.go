@@ -233,7 +233,7 @@ func execute(f *Flow, ops []op, window []byte, x *scratch) {
 			f.setSegments(o.value(window))
 		case opSegmentList:
 			f.setSegments(segmentsOfList(o.value(window)))
-		case opNone: // is in no plan
+		case opNone, opReverse: // are in no plan
 		}
 	}
 }

@@ -80,11 +80,8 @@ func (e *Encoder) AppendJSON(dst []byte, r *correlate.Record) []byte {
 		dst = appendLayer2(dst, f)
 	}
 	dst = appendForwarding(dst, f)
-	if f.Has&tunnelFields != 0 {
-		dst = appendTunnel(dst, f)
-	}
-	if f.Has&natFields != 0 {
-		dst = appendNAT(dst, f)
+	if f.Has&rareFields != 0 {
+		dst = e.appendReverse(appendNAT(appendTunnel(dst, f), f), f)
 	}
 	dst = e.appendVRF(dst, r)
 	if f.Has&exporterFields != 0 {

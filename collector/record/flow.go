@@ -14,6 +14,9 @@ const (
 		ipfix.FieldTunnelLabel
 	natFields = ipfix.FieldNATSrc | ipfix.FieldNATDst | ipfix.FieldNATSrcPort | ipfix.FieldNATDstPort |
 		ipfix.FieldNATEvent
+	biflowFields = ipfix.FieldReverseBytes | ipfix.FieldReversePackets
+	rareFields   = tunnelFields | natFields | biflowFields
+
 	exporterFields = ipfix.FieldNextHop | ipfix.FieldBGPNextHop | ipfix.FieldSrcAS | ipfix.FieldDstAS |
 		ipfix.FieldSrcMask | ipfix.FieldDstMask
 )
@@ -79,10 +82,7 @@ func appendPacketFields(dst []byte, f *ipfix.Flow) []byte {
 }
 
 func (e *Encoder) appendCounters(dst []byte, f *ipfix.Flow) []byte {
-	factor := uint64(1)
-	if e.renormalize && f.Has&ipfix.FieldSamplingRate != 0 {
-		factor = max(uint64(f.SamplingRate), 1)
-	}
+	factor := e.factor(f)
 	if f.Has&ipfix.FieldBytes != 0 {
 		dst = appendUint(dst, &keyBytes, times(f.Bytes, factor))
 	}
@@ -96,6 +96,29 @@ func (e *Encoder) appendCounters(dst []byte, f *ipfix.Flow) []byte {
 		}
 	}
 	return dst
+}
+
+// appendReverse writes what came back in a biflow.
+func (e *Encoder) appendReverse(dst []byte, f *ipfix.Flow) []byte {
+	if f.Has&biflowFields == 0 {
+		return dst
+	}
+	octets, packets := f.Reverse()
+	if f.Has&ipfix.FieldReverseBytes != 0 {
+		dst = appendUint(dst, &keyReverseBytes, times(octets, e.factor(f)))
+	}
+	if f.Has&ipfix.FieldReversePackets != 0 {
+		dst = appendUint(dst, &keyReversePackets, times(packets, e.factor(f)))
+	}
+	return dst
+}
+
+// factor is what counters are multiplied by.
+func (e *Encoder) factor(f *ipfix.Flow) uint64 {
+	if e.renormalize && f.Has&ipfix.FieldSamplingRate != 0 {
+		return max(uint64(f.SamplingRate), 1)
+	}
+	return 1
 }
 
 // times multiplies; what is too large for a counter becomes the largest.

@@ -30,7 +30,7 @@ var schema1 = map[string][]string{
 	"number": {
 		"schema", "slot", "observation_domain_id", "sequence_num", "template_id", "src_port", "dst_port", "proto",
 		"ip_version", "etype", "ip_tos", "ip_ttl", "ipv6_flow_label", "tcp_flags", "icmp_type", "icmp_code",
-		"bytes", "packets", "sampling_rate", "in_if", "out_if", "src_vlan", "dst_vlan", "cos", "forwarding_status",
+		"bytes", "packets", "reverse_bytes", "reverse_packets", "sampling_rate", "in_if", "out_if", "src_vlan", "dst_vlan", "cos", "forwarding_status",
 		"mpls_top_label_type", "tunnel_proto", "tunnel_tos", "tunnel_flow_label", "post_nat_src_port",
 		"post_nat_dst_port", "nat_event", "flow_end_reason", "flow_direction", "ingress_vrf_id", "egress_vrf_id",
 		"exporter_src_as", "exporter_dst_as", "exporter_src_mask", "exporter_dst_mask",
