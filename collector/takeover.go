@@ -351,7 +351,10 @@ func deviceOf(b []byte) (device netip.Addr, state []byte, err error) {
 	}
 	b = b[size:]
 	device, err = netip.ParseAddr(string(b[:n]))
-	return device, b[n:], err
+	if err != nil || device != device.Unmap() || device.Zone() != "" {
+		return netip.Addr{}, nil, fmt.Errorf("device %.50q: %w", b[:n], takeover.ErrFrame)
+	}
+	return device, b[n:], nil
 }
 
 // end tells a process that has taken over what came in meanwhile and that it can begin, and lets go of one that has not.

@@ -169,7 +169,9 @@ func (c *Correlator) RestoreDevice(device netip.Addr, state []byte, now int64) (
 	d.clock.off = r.octet()&1 != 0
 	d.awaitedUntil, d.seen, d.imageAt, d.clock.offset = r.int(), r.int(), r.int(), r.int()
 	for range r.count() {
-		d.sessions[r.uint(math.MaxUint64)] = struct{}{}
+		if id := r.uint(math.MaxUint64); !r.bad {
+			d.sessions[id] = struct{}{}
+		}
 	}
 	if n := r.count(); n > 0 {
 		d.hold.gaveUp = make(map[vrfID]struct{})
@@ -195,7 +197,7 @@ func (c *Correlator) RestoreDevice(device netip.Addr, state []byte, now int64) (
 		d.imaged--
 	}
 	c.add(d)
-	if len(d.hold.flows) > 0 {
+	if d.hold.listed = len(d.hold.flows) > 0; d.hold.listed {
 		c.waiting = append(c.waiting, d)
 	}
 	return flags&liveRoutes != 0, nil
@@ -226,7 +228,6 @@ func (c *Correlator) restoreSessions(d *Device, r *liveReader) []*ipfix.Session 
 func (c *Correlator) restoreHeld(d *Device, r *liveReader, order []*ipfix.Session) {
 	var flows ipfix.FlowReader
 	h := &d.hold
-	h.due = noDue
 	for range r.count() {
 		n := r.uint(uint64(len(order) - min(1, len(order))))
 		exporter, _ := netip.AddrFromSlice(r.octets())
@@ -241,6 +242,9 @@ func (c *Correlator) restoreHeld(d *Device, r *liveReader, order []*ipfix.Sessio
 		})
 		if r.bad {
 			return
+		}
+		if len(h.flows) == 0 {
+			h.due = noDue
 		}
 		h.flows = append(h.flows, held)
 		size := held.flow.Size()
@@ -310,12 +314,7 @@ func (r *liveReader) int() int64 {
 // count reads the number of things that follow, each of one octet or more.
 func (r *liveReader) count() int { return int(r.uint(uint64(len(r.b)))) }
 
-func (r *liveReader) octets() []byte {
-	n := r.count()
-	v := r.b[:n]
-	r.b = r.b[n:]
-	return v
-}
+func (r *liveReader) octets() []byte { return r.fixed(r.count()) }
 
 // watch reads what appendWatch wrote. Counts of what was refused go on from there.
 func (r *liveReader) watch(d *Device) {
@@ -333,17 +332,20 @@ func (r *liveReader) watch(d *Device) {
 			f.Lasting = r.octet()&1 != 0
 			f.Ours, f.Theirs, f.Reports = int(r.uint(math.MaxInt64)), r.uint(math.MaxUint64), int(r.uint(math.MaxInt32))
 			f.Time, f.Since = r.int(), r.int()
+			if r.bad {
+				return
+			}
 			list = append(list, f)
 		}
 		d.drift[k] = list
 	}
 }
 
-// fixed reads so many octets, which are zeros after a failure.
+// fixed reads so many octets. After a failure they are zeros, no more than of a number.
 func (r *liveReader) fixed(n int) []byte {
 	if len(r.b) < n {
 		r.fail(nil)
-		return make([]byte, n)
+		return make([]byte, min(n, 8))
 	}
 	v := r.b[:n]
 	r.b = r.b[n:]

@@ -56,6 +56,7 @@ func (c *Correlator) StreamMessage(src netip.Addr, s Stream, msg []byte, receive
 		c.counted.DeviceQuota++
 		return ErrDeviceQuota
 	}
+	c.review(d, received, releaseSlice) // what waits for what has come by now goes before what comes now
 	c.device = d
 	r := &c.rec
 	r.Device, r.DeviceName, r.Exporter, r.Received = d.addr, d.name, src, received

@@ -312,3 +312,17 @@ func TestADeviceIsListedOnce(t *testing.T) {
 		t.Errorf("listed %d times without held flows", n)
 	}
 }
+
+// TestFlowsThatCameFirstGoFirst has a flow come between the end of what earlier ones waited for and the next look at these.
+func TestFlowsThatCameFirstGoFirst(t *testing.T) {
+	c, got := holdBench(t, Config{})
+	s := openFeed(t, c, device1, 1, testNow)
+	p := globalPeer(0)
+	s.tell(testNow, peerUp(p), route(p, "10.1.0.0/16", 13, "203.0.113.3"))
+	message(t, c, device1, plainFlows(t, 1, 10), testNow)
+	s.tell(testNow+second, endOfRIB(p))
+	message(t, c, device1, plainFlows(t, 11, 5), testNow+second)
+	if n := flowsIn(t, *got, JoinHit, RIBSynced); !sameNumbers(n, 1, 16) {
+		t.Errorf("got %v", n)
+	}
+}
