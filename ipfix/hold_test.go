@@ -76,6 +76,43 @@ func TestHold(t *testing.T) {
 			t.Errorf("%d sets held, %d dropped", sets, s.DroppedSets)
 		}
 	})
+	t.Run("what was decoded gives its room back", func(t *testing.T) {
+		s := newTestSession(t, Config{HoldSets: 2})
+		for i := range uint64(5) {
+			id := 256 + uint16(i)
+			decode(t, s, data(id, 1), data(id, 2), template(id))
+		}
+		if s.ReleasedSets != 10 || s.DroppedSets != 0 || s.tables.use.heldSets != 0 || s.tables.use.heldBytes != 0 {
+			t.Errorf("in use %+v, counters %+v", s.tables.use, s.Counters)
+		}
+		for d := range s.Domains() {
+			if d.Held != 0 || d.Records != 10 {
+				t.Errorf("domain %+v", d)
+			}
+		}
+	})
+	t.Run("a template is its domain's", func(t *testing.T) {
+		s := newTestSession(t, Config{})
+		other := buildMessage(t, VersionNetFlow9, 0, func(b *Builder) { b.Set(256); b.Uint(5, 4) })
+		if flows := decode(t, s, other, data(256, 1), template(256)); len(flows) != 1 || flows[0].Bytes != 1 {
+			t.Errorf("got %+v", flows)
+		}
+	})
+	t.Run("a set too large for all the room leaves the others", func(t *testing.T) {
+		s := newTestSession(t, Config{HoldBytes: 1000})
+		decode(t, s, data(256, 1), buildMessage(t, VersionIPFIX, 0, func(b *Builder) { b.Set(257); b.Pad(1000) }))
+		if sets, _ := s.Held(); sets != 1 || s.DroppedSets != 1 || s.HeldSets != 1 {
+			t.Errorf("%d sets held, counters %+v", sets, s.Counters)
+		}
+	})
+	t.Run("for ever", func(t *testing.T) {
+		s := newTestSession(t, Config{HoldAge: -1})
+		decode(t, s, data(256, 1))
+		s.Expire(export + 1e6*second)
+		if sets, _ := s.Held(); sets != 1 {
+			t.Errorf("%d sets held", sets)
+		}
+	})
 	t.Run("none", func(t *testing.T) {
 		s := newTestSession(t, Config{HoldSets: -1})
 		if flows := decode(t, s, data(256, 1), template(256)); len(flows) > 0 || s.DroppedSets != 1 {

@@ -2,6 +2,7 @@ package ipfix
 
 import (
 	"math"
+	"reflect"
 	"testing"
 	"time"
 )
@@ -108,6 +109,105 @@ func TestExporterOptions(t *testing.T) {
 	}
 	if s.Tables().Domain(0).SystemInit != 0 {
 		t.Error("told of domain 12, taken for the whole exporter")
+	}
+}
+
+// TestOddOptions has what must not be taken for something else.
+func TestOddOptions(t *testing.T) {
+	enterprise := u(234, 4, 5)
+	enterprise.pen = 9999
+	for _, tc := range []struct {
+		name    string
+		records [][]hexField // scope first
+		want    Options      // of domain 7
+	}{
+		{"a domain that is no scope", [][]hexField{{u(144, 4, 1), u(149, 4, 12), u(36, 2, 60)}}, Options{ActiveTimeout: time.Minute}},
+		{"a distinguisher of another length", [][]hexField{{u(234, 4, 5), text(236, 2, "A"), u(90, 4, 7)}}, Options{IngressVRFs: map[uint32]VRF{5: {Name: "A"}}}},
+		{"an element of an enterprise", [][]hexField{{enterprise, text(236, 2, "A")}}, Options{}},
+		{"a VRF without a name", [][]hexField{{u(234, 4, 5), u(36, 2, 0)}}, Options{}},
+		{"a VRF id of no octets", [][]hexField{{{id: 234, len: variableLength}, text(236, 2, "A")}}, Options{}},
+		{"an IPv6 address alone", [][]hexField{{u(144, 4, 1), a(131, "2001:db8::1")}}, Options{Exporter: addr("2001:db8::1")}},
+		{"an IPv4 address behind one of IPv6", [][]hexField{{u(144, 4, 1), a(131, "2001:db8::1"), a(130, "192.0.2.1")}}, Options{Exporter: addr("192.0.2.1")}},
+		{"addresses that are none", [][]hexField{{u(144, 4, 1), a(130, "0.0.0.0")}, {u(144, 4, 1), u(130, 2, 7)}}, Options{}},
+		{"timeouts that are none", [][]hexField{{u(144, 4, 1), u(36, 4, 1<<20), u(37, 4, 1<<20)}}, Options{}},
+		{"a description alone", [][]hexField{{u(10, 4, 5), text(83, 4, "up")}}, Options{Interfaces: map[uint32]Interface{5: {Description: "up"}}}},
+		{"a name that stays, a description that comes", [][]hexField{{u(10, 4, 5), text(82, 4, "e5")}, {u(10, 4, 5), text(83, 4, "up")}},
+			Options{Interfaces: map[uint32]Interface{5: {Name: "e5", Description: "up"}}}},
+		{"names of samplers and selectors", [][]hexField{{u(48, 1, 3), u(50, 4, 10), u(49, 1, 2), text(84, 4, "s3")}, {u(302, 4, 5), u(304, 2, 3), u(309, 4, 1), u(310, 4, 9), text(335, 4, "s5")}},
+			Options{
+				Samplers:  map[uint64]Sampling{3: {Rate: 10, Algorithm: 2, Name: "s3"}},
+				Selectors: map[uint64]Sampling{5: {Rate: 9, Algorithm: 3, Name: "s5"}},
+			}},
+		{"a rate of an interface that is no scope", [][]hexField{{u(144, 4, 1), u(10, 4, 5), u(34, 4, 10)}}, Options{Default: Sampling{Rate: 10}}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := newTestSession(t, Config{})
+			for _, r := range tc.records {
+				decode(t, s, buildMessage(t, VersionIPFIX, 0, func(b *Builder) {
+					var f []Field
+					for i, h := range r {
+						f = append(f, Field{ID: h.id, PEN: h.pen, Len: h.len, Scope: i == 0})
+					}
+					b.OptionsTemplate(400, f...)
+					b.Set(400)
+					writeRecord(b, r)
+				}))
+			}
+			got := tablesOf(s.Tables())[7]
+			forgetTold(&got)
+			if !reflect.DeepEqual(got, tc.want) {
+				t.Errorf("got  %+v\nwant %+v", got, tc.want)
+			}
+			if len(s.Tables().domains) != 2 {
+				t.Errorf("%d domains, want 0 and 7", len(s.Tables().domains))
+			}
+		})
+	}
+}
+
+// forgetTold clears when and by which template entries were told.
+func forgetTold(o *Options) {
+	o.About, o.Default.Told = Told{}, Told{}
+	for k, v := range o.IngressVRFs {
+		v.Told = Told{}
+		o.IngressVRFs[k] = v
+	}
+	for k, v := range o.Interfaces {
+		v.Told = Told{}
+		o.Interfaces[k] = v
+	}
+	for _, m := range []map[uint64]Sampling{o.Samplers, o.Selectors} {
+		for k, v := range m {
+			v.Told = Told{}
+			m[k] = v
+		}
+	}
+}
+
+// The rate of a record does not stay for the next, whose template says nothing of it, and a rate told for the whole exporter counts at once.
+func TestSamplingOfAnotherRecord(t *testing.T) {
+	s := newTestSession(t, Config{})
+	sampled := one(t, VersionIPFIX, u(34, 4, 10), u(48, 1, 3))
+	plain := buildMessage(t, VersionIPFIX, 0, func(b *Builder) { b.Template(301, fields(1, 4)...); b.Set(301); b.Uint(1, 4) })
+	for _, step := range []struct {
+		name string
+		msg  []byte
+		want uint32
+	}{
+		{"in the record", sampled, 10},
+		{"in none", plain, 0},
+		{"told for all domains", optionsMessage(t, VersionIPFIX, 0, 1, []hexField{u(144, 4, 1), u(34, 4, 50)}), 0},
+		{"by domain 0", plain, 50},
+		{"told for the domain", optionsMessage(t, VersionIPFIX, 7, 1, []hexField{u(144, 4, 1), u(34, 4, 60)}), 0},
+		{"by its domain", plain, 60},
+		{"told for all domains anew", optionsMessage(t, VersionIPFIX, 0, 1, []hexField{u(144, 4, 1), u(34, 4, 51)}), 0},
+		{"by its domain still", plain, 60},
+	} {
+		for _, f := range decode(t, s, step.msg) {
+			if f.SamplingRate != step.want {
+				t.Errorf("%s: got %d, want %d", step.name, f.SamplingRate, step.want)
+			}
+		}
 	}
 }
 

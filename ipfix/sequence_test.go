@@ -60,3 +60,23 @@ func TestSequenceOfSession(t *testing.T) {
 		t.Errorf("counters %+v", s.Counters)
 	}
 }
+
+// TestSequenceOfSessionCountsWhatWasSaid holds that a session's counters are the sum of its domains', and that NetFlow v9 counts messages.
+func TestSequenceOfSessionCountsWhatWasSaid(t *testing.T) {
+	s := newTestSession(t, Config{})
+	msg := func(version uint16, seq uint32) []byte {
+		return buildMessage(t, version, seq, func(b *Builder) { b.Template(256, fields(1, 4)...); b.Set(256); b.Pad(12) })
+	}
+	decode(t, s, msg(VersionNetFlow9, 1), msg(VersionNetFlow9, 2), msg(VersionNetFlow9, 5), // two lost
+		msg(VersionIPFIX, 100), msg(VersionIPFIX, 106), msg(VersionIPFIX, 103), // three late, told by one message
+		msg(VersionIPFIX, 1<<30)) // far ahead: a new count
+	want := map[uint16]Sequence{VersionNetFlow9: {Lost: 2}, VersionIPFIX: {Lost: 3, Late: 3, Restarts: 1}}
+	for d := range s.Domains() {
+		if d.Sequence != want[d.Version] {
+			t.Errorf("version %d: got %+v, want %+v", d.Version, d.Sequence, want[d.Version])
+		}
+	}
+	if s.SequenceLost != 5 || s.SequenceLate != 3 || s.SequenceRestarts != 1 || s.MessagesV9 != 3 || s.MessagesIPFIX != 4 || s.Messages != 7 || s.Sets != 14 {
+		t.Errorf("counters %+v", s.Counters)
+	}
+}

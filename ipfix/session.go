@@ -349,7 +349,6 @@ func (s *Session) optionsRecord(d *domain, t *Template, m *message, rec []byte, 
 	s.tables.apply(d.key.id, &o, Told{Updated: m.now, Template: t.ID})
 	s.OptionsRecords++
 	s.tables.Records++
-	s.scratch.systemInit = d.options.systemInit()
 	if s.watch != nil {
 		s.watch.Options(&m.Header, Record{Template: t, data: rec, spans: spans, domain: d})
 	}

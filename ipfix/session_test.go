@@ -32,6 +32,7 @@ func TestBadMessages(t *testing.T) {
 		{"empty", good, func([]byte) []byte { return nil }, ErrVersion, 0, Counters{BadVersions: 1}},
 		{"version 5", good, func(m []byte) []byte { m[1] = 5; return m }, ErrVersion, 0, Counters{BadVersions: 1}},
 		{"short header", good, func(m []byte) []byte { return m[:15] }, ErrShort, 0, Counters{BadMessages: 1}},
+		{"short header of version 9", good, func(m []byte) []byte { m[1] = 9; return m[:19] }, ErrShort, 0, Counters{BadMessages: 1}},
 		{"longer than what came", good, func(m []byte) []byte { return m[:len(m)-1] }, ErrShort, 0, Counters{BadMessages: 1}},
 		{"length less than a header", good, func(m []byte) []byte { m[3] = 15; return m }, ErrShort, 0, Counters{BadMessages: 1}},
 		{"more than its length", good, func(m []byte) []byte { return append(m, 1, 2, 3, 4, 5) }, nil, 1, Counters{TemplatesLearnt: 1, DataRecords: 1, Trailing: 1}},

@@ -1,7 +1,9 @@
 package ipfix
 
 import (
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"reflect"
 	"testing"
 	"time"
@@ -190,6 +192,12 @@ func TestBadState(t *testing.T) {
 			t.Errorf("%s: got error %v", name, err)
 		}
 	}
+	other := append([]byte(nil), s.AppendState(nil, ScopeLive)...)
+	other[4]++ // the version; with the sum that it gives
+	binary.BigEndian.PutUint32(other[len(other)-4:], crc32.Checksum(other[:len(other)-4], castagnoli))
+	if _, err := newTestSession(t, Config{}).RestoreState(other); !errors.Is(err, ErrState) {
+		t.Errorf("another version: got error %v", err)
+	}
 	b := beginState(nil, stateTables)
 	b.uint(2)
 	if _, err := NewTables(Config{}).RestoreState(b.end()); !errors.Is(err, ErrState) {
@@ -227,5 +235,25 @@ func TestDomains(t *testing.T) {
 	}
 	if n != 4 || templates != s.tables.use.templates {
 		t.Errorf("%d domains, %d templates", n, templates)
+	}
+}
+
+// What a device told since the start of the process is newer than what was saved before.
+func TestStateDoesNotReplaceWhatIsNewer(t *testing.T) {
+	saved := stateSessionOf(t)
+	now := newTestSession(t, Config{})
+	decode(t, now, optionsMessage(t, VersionIPFIX, 7, 1, []hexField{u(149, 4, 7), u(160, 8, 1_699_999_000_000), u(34, 4, 99), u(36, 2, 30), u(37, 2, 3), a(130, "192.0.2.9")}),
+		optionsMessage(t, VersionIPFIX, 7, 1, []hexField{u(234, 4, 2), text(236, 8, "new")}))
+	want := tablesOf(now.Tables())[7]
+	if _, err := now.Tables().RestoreState(saved.Tables().AppendState(nil)); err != nil {
+		t.Fatal(err)
+	}
+	got := tablesOf(now.Tables())[7]
+	if got.IngressVRFs[2] != want.IngressVRFs[2] || got.EgressVRFs[3].RD != 9 {
+		t.Errorf("VRFs %+v, %+v", got.IngressVRFs, got.EgressVRFs)
+	}
+	if got.Default != want.Default || got.About != want.About || got.SystemInit != want.SystemInit || got.Exporter != want.Exporter ||
+		got.ActiveTimeout != want.ActiveTimeout || got.IdleTimeout != want.IdleTimeout {
+		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 }

@@ -130,6 +130,46 @@ func TestTemplateAge(t *testing.T) {
 	}
 }
 
+// A template that is sent again lives on, and one that is sent again wrongly does not.
+func TestTemplateIsToldAgain(t *testing.T) {
+	s := newTestSession(t, Config{TemplateAge: time.Hour})
+	template := buildMessage(t, VersionIPFIX, 0, func(b *Builder) { b.Template(256, fields(1, 4)...) })
+	decode(t, s, template)
+	if err := s.Decode(template, export+int64(time.Hour), &keepFlows{}); err != nil {
+		t.Fatal(err)
+	}
+	s.Expire(export + int64(90*time.Minute))
+	if s.tables.use.templates != 1 || s.TemplatesRefreshed != 1 {
+		t.Errorf("%d templates, counters %+v", s.tables.use.templates, s.Counters)
+	}
+	was := s.OwnChanges()
+	_ = s.Decode(buildMessage(t, VersionIPFIX, 0, func(b *Builder) { b.Template(256, fields(1, 0)...); b.Set(256); b.Pad(4) }), export, &keepFlows{})
+	if s.tables.use.templates != 0 || s.UnknownSets != 1 || s.OwnChanges() == was {
+		t.Errorf("a definition that describes nothing left the one before: %d templates, counters %+v", s.tables.use.templates, s.Counters)
+	}
+}
+
+// Saved templates are saved anew when one came, went or changed, and not when all were told again.
+func TestTemplateChangesAreCounted(t *testing.T) {
+	s := newTestSession(t, Config{})
+	for _, step := range []struct {
+		name    string
+		build   func(b *Builder)
+		changes uint64
+	}{
+		{"learnt", func(b *Builder) { b.Template(256, fields(1, 4)...) }, 1},
+		{"told again", func(b *Builder) { b.Template(256, fields(1, 4)...) }, 0},
+		{"changed", func(b *Builder) { b.Template(256, fields(1, 8)...) }, 2},
+		{"withdrawn", func(b *Builder) { b.Withdraw(256, false) }, 1},
+	} {
+		was := s.OwnChanges()
+		decode(t, s, buildMessage(t, VersionIPFIX, 0, step.build))
+		if got := s.OwnChanges() - was; got != step.changes {
+			t.Errorf("%s: %d changes, want %d", step.name, got, step.changes)
+		}
+	}
+}
+
 func TestIgnoreWithdrawals(t *testing.T) {
 	s := newTestSession(t, Config{IgnoreWithdrawals: true})
 	decode(t, s, buildMessage(t, VersionIPFIX, 0, func(b *Builder) {

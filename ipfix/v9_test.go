@@ -2,6 +2,7 @@ package ipfix
 
 import (
 	"errors"
+	"slices"
 	"testing"
 )
 
@@ -59,6 +60,23 @@ func TestNetFlow9Types(t *testing.T) {
 	}
 }
 
+// TestNetFlow9Scopes has scope types, whose numbers are none of elements: interface, line card, template, and the system, which is none.
+func TestNetFlow9Scopes(t *testing.T) {
+	s := newTestSession(t, Config{})
+	decode(t, s, buildMessage(t, VersionNetFlow9, 0, func(b *Builder) {
+		b.OptionsTemplate(257, Field{ID: 2, Len: 4, Scope: true}, Field{ID: 3, Len: 4, Scope: true}, Field{ID: 5, Len: 2, Scope: true}, Field{ID: 1, Len: 4, Scope: true})
+	}))
+	for tpl := range s.Templates() {
+		var got []string
+		for _, f := range tpl.Fields {
+			got = append(got, f.Name)
+		}
+		if want := []string{"ingressInterface", "lineCardId", "templateId", ""}; !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestNetFlow9Bad(t *testing.T) {
 	cases := []struct {
 		name  string
@@ -68,6 +86,8 @@ func TestNetFlow9Bad(t *testing.T) {
 	}{
 		{"template without fields", func(b *Builder) { b.Template(256) }, nil, 1},
 		{"octets of fields that are no fields", func(b *Builder) { b.Set(1); b.Uint(256, 2); b.Uint(3, 2); b.Uint(4, 2); b.Pad(8) }, ErrTemplate, 1},
+		{"octets of scopes that are no fields", func(b *Builder) { b.Set(1); b.Uint(256, 2); b.Uint(2, 2); b.Uint(6, 2); b.Pad(8) }, ErrTemplate, 1},
+		{"octets of options that are no fields", func(b *Builder) { b.Set(1); b.Uint(256, 2); b.Uint(4, 2); b.Uint(6, 2); b.Pad(8) }, ErrTemplate, 1},
 		{"options template cut", func(b *Builder) { b.Set(1); b.Uint(256, 2); b.Uint(4, 2) }, ErrTemplate, 1},
 		{"padding in a template set", func(b *Builder) { b.Template(256, fields(1, 4)...); b.Pad(8) }, nil, 0},
 		{"IPFIX set ids", func(b *Builder) { b.Set(2); b.Pad(8); b.Set(3); b.Pad(4) }, nil, 0},

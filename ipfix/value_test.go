@@ -89,6 +89,13 @@ func TestLists(t *testing.T) {
 		{"multi list", entities.SubTemplateMultiList, []byte{0, 1, 44, 0, 8, 0, 80, 0, 9, 1, 45, 0, 5, 7}, `{"semantic":"noneOf","lists":[{"template":300,"records":[{"sourceTransportPort":80,"interfaceName":""}]},{"template":301,"records":"0x07"}]}`},
 		{"multi list cut", entities.SubTemplateMultiList, []byte{0, 1, 44, 0, 9, 0}, `"0x00012c000900"`},
 		{"multi list of no length", entities.SubTemplateMultiList, []byte{0, 1, 44, 0, 0, 0}, `"0x00012c000000"`},
+		{"basic list of three octets", entities.BasicList, []byte{3, 0, 7}, `"0x030007"`},
+		{"enterprise of a basic list cut", entities.BasicList, []byte{3, 0x80, 1, 0, 1, 0, 0}, `"0x03800100010000"`},
+		{"long form in a basic list cut", entities.BasicList, []byte{3, 0, 82, 255, 255, 255, 1}, `"0x030052ffffff01"`},
+		{"sub-template list of two octets", entities.SubTemplateList, []byte{3, 1}, `"0x0301"`},
+		{"multi list of three octets", entities.SubTemplateMultiList, []byte{0, 1, 44, 0}, `"0x00012c00"`},
+		{"empty multi list", entities.SubTemplateMultiList, []byte{0}, `{"semantic":"noneOf","lists":[]}`},
+		{"records of a multi list cut", entities.SubTemplateMultiList, []byte{0, 1, 44, 0, 8, 0, 80, 9, 9}, `"0x00012c000800500909"`},
 		{"list in lists", entities.BasicList, []byte{3, 1, 35, 0, 5, 3, 0, 7, 0, 2}, `{"semantic":"allOf","element":"basicList","values":[{"semantic":"allOf","element":"sourceTransportPort","values":[]}]}`},
 	}
 	for _, c := range cases {
