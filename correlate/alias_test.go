@@ -90,6 +90,27 @@ func TestChangedAliases(t *testing.T) {
 	}
 }
 
+// The templates of an alias that another device gets are forgotten, those of the device's other aliases are not.
+func TestAliasMovesToAnotherDevice(t *testing.T) {
+	c, _ := holdBench(t, Config{RIBWait: -1})
+	device3, canonical := addr("192.0.2.3"), addr("192.0.2.100")
+	c.SetAliases(map[netip.Addr]netip.Addr{device1: canonical, device2: canonical})
+	message(t, c, device1, plainFlows(t, 0, 1), testNow)
+	message(t, c, device2, plainFlows(t, 0, 1), testNow)
+	changed := c.SetAliases(map[netip.Addr]netip.Addr{device1: device3, device2: canonical})
+	if !reflect.DeepEqual(changed, []netip.Addr{device1}) {
+		t.Errorf("changed %v, want the one that moved", changed)
+	}
+	for s := range c.devices[canonical].streams {
+		if s.Addr != device2 {
+			t.Errorf("the templates of %v are kept", s.Addr)
+		}
+	}
+	if n := len(c.devices[canonical].streams); n != 1 {
+		t.Errorf("%d streams, want that of the other alias", n)
+	}
+}
+
 // Flows that wait when their address becomes another device's are joined and not lost.
 func TestHeldFlowsOfANewAlias(t *testing.T) {
 	c, got := holdBench(t, Config{})
@@ -146,6 +167,24 @@ func TestAliasCandidates(t *testing.T) {
 		{"exporter names itself", func(c *Correlator) {
 			exporterSays(c, device1, device1)
 		}, nil},
+		{"no BGP identifier", func(c *Correlator) {
+			named(c, device1, 1, "", netip.IPv4Unspecified())
+			named(c, device2, 2, "", netip.IPv4Unspecified())
+		}, nil},
+		{"three of one name, by address", func(c *Correlator) {
+			named(c, device1v6, 1, "pe1", device1v6)
+			named(c, device2, 2, "pe1", device2)
+			named(c, device1, 3, "pe1", device1)
+		}, []AliasCandidate{{device2, device1, whyName}, {device1v6, device1, whyName}}},
+		{"an exporter with BMP of its own", func(c *Correlator) {
+			named(c, device1, 1, "pe1", device1)
+			exporterSays(c, device1, loopback)
+		}, nil},
+		{"no chains", func(c *Correlator) {
+			named(c, loopback, 1, "pe1", loopback)
+			named(c, device2, 2, "pe1", device2)
+			exporterSays(c, device1, loopback)
+		}, []AliasCandidate{{loopback, device2, whyName}}},
 		{"known already", func(c *Correlator) {
 			c.SetAliases(map[netip.Addr]netip.Addr{device1: loopback})
 			exporterSays(c, device1, loopback)

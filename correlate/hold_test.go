@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/telcol/telcol/correlate/rib"
 	"github.com/telcol/telcol/ipfix"
 )
 
@@ -43,12 +44,17 @@ func vrfFlows(t *testing.T, ids ...uint32) []byte {
 
 func vrfOptions(t *testing.T, id uint32) []byte {
 	t.Helper()
+	return vrfOptionsOf(t, id, rdA)
+}
+
+func vrfOptionsOf(t *testing.T, id uint32, rd rib.RD) []byte {
+	t.Helper()
 	var m ipfix.Builder
 	m.Begin(nil, ipfix.Header{Version: ipfix.VersionIPFIX, ExportTime: testNow, Domain: 1})
 	m.OptionsTemplate(257, ipfix.Field{ID: 234, Len: 4, Scope: true}, ipfix.Field{ID: 90, Len: 8})
 	m.Set(257)
 	m.Uint(uint64(id), 4)
-	m.Uint(uint64(rdA), 8)
+	m.Uint(uint64(rd), 8)
 	return finish(t, &m)
 }
 

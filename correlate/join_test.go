@@ -363,3 +363,85 @@ func TestIdleDeviceIsForgotten(t *testing.T) {
 		t.Errorf("counters of a forgotten device are lost: %+v", n.IPFIX)
 	}
 }
+
+// TestJoinOfSpecialFlows has what the table of TestJoin cannot say: addresses that no route is for, although one covers them, the router's own
+// next hop, and names of interfaces.
+func TestJoinOfSpecialFlows(t *testing.T) {
+	b := newBench(t)
+	own := *globalPeer(bmp.FlagPostPolicy)
+	other := own
+	other.Addr = addr("198.51.100.2")
+	b.session(device1, true,
+		route(&own, "0.0.0.0/0", 1, "203.0.113.1"), route(&other, "0.0.0.0/0", 2, "203.0.113.2"),
+		route(&own, "169.254.0.0/16", 3, "203.0.113.1"), route(&own, "::/0", 4, "2001:db8::1"), route(&own, "fe80::/10", 5, "2001:db8::1"))
+	flow := func(dst string, fill func(f *ipfix.Flow)) Record {
+		f := ipfix.Flow{Has: ipfix.FieldDstAddr, Dst: addr(dst), ExportTime: testNow, Options: b.Correlator.Device(device1).options.Domain(1)}
+		if fill != nil {
+			fill(&f)
+		}
+		var p vrfPlan
+		var r Record
+		r.Flow = &f
+		planVRF(&f, &p)
+		b.Correlator.Device(device1).joinFlow(&f, &p, &r)
+		return r
+	}
+	for _, tc := range []struct {
+		dst  string
+		fill func(f *ipfix.Flow)
+		want JoinStatus
+		as   uint32
+	}{
+		{"192.0.2.1", nil, JoinHit, 1},
+		{"0.0.0.0", nil, JoinNotRouted, 0},
+		{"127.0.0.1", nil, JoinNotRouted, 0},
+		{"224.0.0.5", nil, JoinNotRouted, 0},
+		{"255.255.255.255", nil, JoinNotRouted, 0},
+		{"::", nil, JoinNotRouted, 0},
+		{"::1", nil, JoinNotRouted, 0},
+		{"ff02::1", nil, JoinNotRouted, 0},
+		{"fe80::1", nil, JoinNotRouted, 0},
+		{"169.254.3.4", nil, JoinHit, 3},
+		{"2001:db8::9", nil, JoinHit, 4},
+		{"192.0.2.1", func(f *ipfix.Flow) { f.Has, f.NextHop = f.Has|ipfix.FieldNextHop, addr("203.0.113.2") }, JoinHitNextHop, 2},
+		{"192.0.2.1", func(f *ipfix.Flow) {
+			f.Has, f.NextHop, f.BGPNextHop = f.Has|ipfix.FieldNextHop|ipfix.FieldBGPNextHop, addr("203.0.113.2"), addr("203.0.113.1")
+		}, JoinHitNextHop, 1},
+		{"192.0.2.1", func(f *ipfix.Flow) { f.NextHop = addr("203.0.113.2") }, JoinHit, 1}, // not in the record
+		{"192.0.2.1", func(f *ipfix.Flow) { f.BGPNextHop = addr("203.0.113.2") }, JoinHit, 1},
+	} {
+		r := flow(tc.dst, tc.fill)
+		if r.Dst.Join != tc.want || lastAS(&r.Dst) != tc.as || r.Src.Join != JoinNotRouted {
+			t.Errorf("%s: %v, AS %d; want %v, AS %d; source %v", tc.dst, r.Dst.Join, lastAS(&r.Dst), tc.want, tc.as, r.Src.Join)
+		}
+	}
+	var m ipfix.Builder
+	m.Begin(nil, ipfix.Header{Version: ipfix.VersionIPFIX, ExportTime: testNow, Domain: 1})
+	m.OptionsTemplate(258, ipfix.Field{ID: 10, Len: 4, Scope: true}, ipfix.Field{ID: 82, Len: 4})
+	m.Set(258)
+	for i, name := range []string{"et0", "et5", "et6"} {
+		m.Uint([]uint64{0, 5, 6}[i], 4)
+		m.Text(name, 4)
+	}
+	msg, err := m.Finish()
+	if err == nil {
+		err = b.Message(device1, msg, testNow)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		has     ipfix.FieldSet
+		in, out string
+	}{
+		{ipfix.FieldInIf | ipfix.FieldOutIf, "et5", "et6"},
+		{ipfix.FieldInIf, "et5", ""},
+		{ipfix.FieldOutIf, "", "et6"},
+		{0, "", ""},
+	} {
+		r := flow("192.0.2.1", func(f *ipfix.Flow) { f.Has, f.InIf, f.OutIf = f.Has|tc.has, 5, 6 })
+		if r.InIfName != tc.in || r.OutIfName != tc.out {
+			t.Errorf("fields %#x: interfaces %q and %q, want %q and %q", tc.has, r.InIfName, r.OutIfName, tc.in, tc.out)
+		}
+	}
+}

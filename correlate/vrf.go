@@ -57,8 +57,9 @@ func told(id uint32, has bool, find func(uint32) (ipfix.VRF, bool)) vrfOf {
 
 // planVRF applies the rules of the join to the VRF facts of a flow: a route distinguisher in the record itself wins; then the
 // ingress VRF (the egress one for a flow observed on egress); a flow that arrived in the default table over MPLS or SRv6 belongs to
-// the VRF of its other side. Where the two sides name different VRFs, neither the default one, each address is looked up in its
-// own. A flow that names no VRF belongs to the global table.
+// the VRF of its other side, though it is not known what that is: the default table would answer for somebody else's addresses. Where
+// the two sides name different VRFs, neither the default one, each address is looked up in its own. A flow that names no VRF belongs to the
+// global table.
 func planVRF(f *ipfix.Flow, p *vrfPlan) {
 	p.ingress = told(f.IngressVRF, f.Has&ipfix.FieldIngressVRF != 0, f.Options.IngressVRF)
 	p.egress = told(f.EgressVRF, f.Has&ipfix.FieldEgressVRF != 0, f.Options.EgressVRF)
@@ -68,7 +69,7 @@ func planVRF(f *ipfix.Flow, p *vrfPlan) {
 		primary, other = other, primary
 		p.rule = ruleEgress
 	}
-	if primary.global() && other.known && other.rd != 0 {
+	if primary.global() && other.named && !other.global() {
 		primary = other
 		p.rule = ruleOtherSide
 	}
@@ -94,7 +95,7 @@ const directionEgress = 1
 // vrfName names the VRF a record belongs to: the ingress one's name, or the egress one's when the flow came in by the default
 // table or without a VRF.
 func (p *vrfPlan) vrfName() string {
-	if p.used.name != "" {
+	if p.used.name != "" || p.rule == ruleOtherSide { // whose name the default table's would be taken for
 		return p.used.name
 	}
 	if p.ingress.name != "" {

@@ -52,6 +52,27 @@ func TestPlanVRF(t *testing.T) {
 			name: "egress observation point", src: rdA, dst: rdB, vrfName: "B",
 			flow: ipfix.Flow{Has: in | out | ipfix.FieldDirection, IngressVRF: idA, EgressVRF: idB, Direction: directionEgress},
 		},
+		{
+			name: "ingress observation point", src: rdA, dst: rdB, vrfName: "A",
+			flow: ipfix.Flow{Has: in | out | ipfix.FieldDirection, IngressVRF: idA, EgressVRF: idB},
+		},
+		{
+			name: "egress observation point without an egress id", src: rdA, dst: rdA, vrfName: "A",
+			flow: ipfix.Flow{Has: in | out | ipfix.FieldDirection, IngressVRF: idA, Direction: directionEgress},
+		},
+		{
+			name: "egress observation point, out over MPLS", src: rdA, dst: rdA, vrfName: "A",
+			flow: ipfix.Flow{Has: in | out | ipfix.FieldDirection, IngressVRF: idA, EgressVRF: idDefault, Direction: directionEgress},
+		},
+		{name: "arrival over MPLS for a VRF that was not told", flow: ipfix.Flow{Has: in | out, IngressVRF: idDefault, EgressVRF: idUntold}, unknown: true},
+		{name: "arrival over MPLS for a VRF without a distinguisher", flow: ipfix.Flow{Has: in | out, IngressVRF: idDefault, EgressVRF: idNameOnly}, unknown: true, vrfName: "N"},
+		{
+			name: "out over MPLS from a VRF that was not told", unknown: true,
+			flow: ipfix.Flow{Has: in | out | ipfix.FieldDirection, IngressVRF: idUntold, EgressVRF: idDefault, Direction: directionEgress},
+		},
+		{name: "from a VRF to one that was not told", flow: ipfix.Flow{Has: in | out, IngressVRF: idA, EgressVRF: idUntold}, src: rdA, dst: rdA, vrfName: "A"},
+		{name: "the default table alone", flow: ipfix.Flow{Has: in, IngressVRF: idDefault}, vrfName: "default"},
+		{name: "from a VRF alone", flow: ipfix.Flow{Has: in | out, IngressVRF: idA}, src: rdA, dst: rdA, vrfName: "A"},
 		{name: "extranet: each side in its own VRF", flow: ipfix.Flow{Has: in | out, IngressVRF: idA, EgressVRF: idB}, src: rdA, dst: rdB, vrfName: "A"},
 		{name: "default on both sides", flow: ipfix.Flow{Has: in | out, IngressVRF: idDefault, EgressVRF: idDefault}, vrfName: "default"},
 		{name: "unknown id", flow: ipfix.Flow{Has: in, IngressVRF: idUntold}, unknown: true},
@@ -82,5 +103,27 @@ func TestPlanVRF(t *testing.T) {
 				t.Error("not the global table")
 			}
 		})
+	}
+}
+
+// TestVRFRules holds that the rule which is told is the one that decided.
+func TestVRFRules(t *testing.T) {
+	const (
+		in  = ipfix.FieldIngressVRF
+		out = ipfix.FieldEgressVRF
+		dir = ipfix.FieldDirection
+	)
+	for want, flow := range map[vrfRule]ipfix.Flow{
+		ruleGlobal:    {Has: in | out},
+		ruleIngress:   {Has: in | out, IngressVRF: idA, EgressVRF: idB},
+		ruleEgress:    {Has: in | out | dir, IngressVRF: idA, EgressVRF: idB, Direction: directionEgress},
+		ruleOtherSide: {Has: in | out, IngressVRF: idDefault, EgressVRF: idB},
+		ruleRD:        {Has: in | ipfix.FieldRD, IngressVRF: idA, RD: uint64(rdC)},
+	} {
+		flow.Options = testOptions()
+		var p vrfPlan
+		if planVRF(&flow, &p); p.rule != want {
+			t.Errorf("got %q, want %q", p.rule, want)
+		}
 	}
 }

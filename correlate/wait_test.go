@@ -326,3 +326,154 @@ func TestFlowsThatCameFirstGoFirst(t *testing.T) {
 		t.Errorf("got %v", n)
 	}
 }
+
+// A flow that came over MPLS into a VRF which the options have yet to explain waits for them, and is not joined by the default table.
+func TestAnArrivalOverMPLSWaitsForItsVRF(t *testing.T) {
+	flow := func(in, out uint32) []byte {
+		var m ipfix.Builder
+		m.Begin(nil, ipfix.Header{Version: ipfix.VersionIPFIX, ExportTime: testNow, Domain: 1})
+		m.Template(256, ipfix.Field{ID: 234, Len: 4}, ipfix.Field{ID: 235, Len: 4}, ipfix.Field{ID: 8, Len: 4}, ipfix.Field{ID: 12, Len: 4})
+		m.Set(256)
+		m.Uint(uint64(in), 4)
+		m.Uint(uint64(out), 4)
+		m.Addr(addr("10.1.2.3"))
+		m.Addr(addr("10.1.3.4"))
+		return finish(t, &m)
+	}
+	c, got := holdBench(t, Config{})
+	s := openFeed(t, c, device1, 1, testNow)
+	s.tell(testNow, peerUp(locRIB(0)), route(locRIB(0), "10.0.0.0/8", 1, "203.0.113.1"), endOfRIB(locRIB(0)))
+	s.tell(testNow, peerUp(locRIB(uint64(rdA))), route(locRIB(uint64(rdA)), "10.0.0.0/8", 2, "203.0.113.1"), endOfRIB(locRIB(uint64(rdA))))
+	message(t, c, device1, vrfOptionsOf(t, idDefault, 0), testNow)
+	message(t, c, device1, flow(idDefault, 7), testNow)
+	if len(*got) != 0 {
+		t.Fatalf("joined at once: %v by AS %d", (*got)[0].Dst.Join, lastAS(&(*got)[0].Dst))
+	}
+	message(t, c, device1, vrfOptions(t, 7), testNow+second)
+	if n := len(*got); n != 1 || lastAS(&(*got)[0].Dst) != 2 || (*got)[0].RD != rdA {
+		t.Fatalf("%d records after the options, want one by the routes of the VRF", n)
+	}
+	message(t, c, device1, flow(idDefault, 8), testNow+second)
+	c.Tick(testNow+10*second, 1000)
+	if n := len(*got); n != 2 || (*got)[1].Src.Join != JoinUnknownVRF || (*got)[1].Dst.Join != JoinUnknownVRF || (*got)[1].HasRD || (*got)[1].VRFName != "" {
+		t.Errorf("%d records after the wait, the last %+v", n, (*got)[n-1])
+	}
+}
+
+// A flow waits for the tables that would answer for its own addresses, and for no others.
+func TestFlowsWaitForTheirOwnTables(t *testing.T) {
+	flow := func(src, dst string, in, out uint32) []byte {
+		var m ipfix.Builder
+		m.Begin(nil, ipfix.Header{Version: ipfix.VersionIPFIX, ExportTime: testNow, Domain: 1})
+		fields := []ipfix.Field{{ID: 234, Len: 4}, {ID: 235, Len: 4}}
+		if src != "" {
+			fields = append(fields, ipfix.Field{ID: 8, Len: 4})
+		}
+		if dst != "" {
+			fields = append(fields, ipfix.Field{ID: 12, Len: 4})
+		}
+		m.Template(256, fields...)
+		m.Set(256)
+		m.Uint(uint64(in), 4)
+		m.Uint(uint64(out), 4)
+		for _, a := range []string{src, dst} {
+			if a != "" {
+				m.Addr(addr(a))
+			}
+		}
+		return finish(t, &m)
+	}
+	const whole, arriving = 1, 2 // VRF ids by the state of their tables
+	for _, tc := range []struct {
+		name     string
+		src, dst string
+		in, out  uint32
+		waits    bool
+	}{
+		{"both in whole tables", "10.1.2.3", "10.1.3.4", whole, 0, false},
+		{"both in tables that arrive", "10.1.2.3", "10.1.3.4", arriving, 0, true},
+		{"the source's table arrives", "10.1.2.3", "10.1.3.4", arriving, whole, true},
+		{"the destination's table arrives", "10.1.2.3", "10.1.3.4", whole, arriving, true},
+		{"a destination that no route has", "10.1.2.3", "224.0.0.5", whole, arriving, false},
+		{"a source that no route has", "0.0.0.0", "10.1.3.4", arriving, whole, false},
+		{"no source", "", "10.1.3.4", arriving, whole, false},
+		{"no destination", "10.1.2.3", "", whole, arriving, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c, got := holdBench(t, Config{})
+			s := openFeed(t, c, device1, 1, testNow)
+			s.tell(testNow, peerUp(locRIB(uint64(rdA))), route(locRIB(uint64(rdA)), "10.0.0.0/8", 1, "203.0.113.1"), endOfRIB(locRIB(uint64(rdA))))
+			s.tell(testNow, peerUp(locRIB(uint64(rdB))), route(locRIB(uint64(rdB)), "10.0.0.0/8", 2, "203.0.113.1"))
+			message(t, c, device1, vrfOptionsOf(t, whole, rdA), testNow)
+			message(t, c, device1, vrfOptionsOf(t, arriving, rdB), testNow)
+			message(t, c, device1, flow(tc.src, tc.dst, tc.in, tc.out), testNow)
+			if waits := len(*got) == 0; waits != tc.waits {
+				t.Errorf("waits: %v, want %v", waits, tc.waits)
+			}
+			s.tell(testNow+second, endOfRIB(locRIB(uint64(rdB))))
+			c.Tick(testNow+second, 1000)
+			if len(*got) != 1 {
+				t.Errorf("%d records in the end", len(*got))
+			}
+		})
+	}
+}
+
+// A flow whose VRF comes to be known while its tables arrive waits on for those, for as long as flows wait for tables.
+func TestOneWaitFollowsAnother(t *testing.T) {
+	c, got := holdBench(t, Config{VRFWait: 5 * time.Second, RIBWait: 20 * time.Second, QuietPeriod: time.Minute})
+	s := openFeed(t, c, device1, 1, testNow)
+	s.tell(testNow, peerUp(locRIB(uint64(rdA))), route(locRIB(uint64(rdA)), "10.1.0.0/16", 1, "203.0.113.1"))
+	message(t, c, device1, vrfFlows(t, 7), testNow)
+	message(t, c, device1, vrfOptions(t, 7), testNow+second)
+	c.Tick(testNow+19*second, 1000)
+	if len(*got) != 0 {
+		t.Fatalf("%d records while the tables arrive", len(*got))
+	}
+	c.Tick(testNow+20*second, 1000)
+	if len(*got) != 1 || (*got)[0].RIB != RIBSyncing || (*got)[0].RD != rdA || (*got)[0].Received != testNow {
+		t.Errorf("records %+v", *got)
+	}
+}
+
+// What releases held flows is often a message with flows of its own: each keeps its arrival and its source.
+func TestReleasedFlowsAndThoseOfTheMessage(t *testing.T) {
+	c, got := holdBench(t, Config{})
+	message(t, c, device1, vrfFlows(t, 7), testNow)
+	var m ipfix.Builder
+	m.Begin(nil, ipfix.Header{Version: ipfix.VersionIPFIX, ExportTime: testNow + second, Domain: 1, Sequence: 1})
+	m.OptionsTemplate(257, ipfix.Field{ID: 234, Len: 4, Scope: true}, ipfix.Field{ID: 90, Len: 8})
+	m.Set(257)
+	m.Uint(7, 4)
+	m.Uint(uint64(rdA), 8)
+	m.Set(256)
+	m.Uint(7, 4)
+	m.Uint(1, 4)
+	m.Addr(addr("10.1.2.3"))
+	m.Addr(addr("10.1.3.4"))
+	message(t, c, device1, finish(t, &m), testNow+second)
+	c.Tick(testNow+second, 1000)
+	arrivals := make(map[uint64]int64)
+	for _, r := range *got {
+		arrivals[r.Flow.Bytes] = r.Received
+	}
+	if len(*got) != 2 || arrivals[0] != testNow || arrivals[1] != testNow+second {
+		t.Errorf("%d records, arrivals %v", len(*got), arrivals)
+	}
+}
+
+// The VRF ids for which a wait was in vain come from the wire; when they are too many they are forgotten, and waited for again.
+func TestVainWaitsAreBounded(t *testing.T) {
+	c, got := holdBench(t, Config{VRFWait: time.Second})
+	now := testNow
+	for id := uint32(1); id <= maxGaveUp+1; id++ {
+		message(t, c, device1, vrfFlows(t, id), now)
+		if id%512 == 0 || id > maxGaveUp {
+			now += 2 * second
+			c.Tick(now, 1000)
+		}
+	}
+	if n := len(c.devices[device1].hold.gaveUp); len(*got) != maxGaveUp+1 || n != 1 {
+		t.Errorf("%d records, %d ids remembered, want all flows and the last id", len(*got), n)
+	}
+}
