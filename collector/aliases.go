@@ -108,14 +108,32 @@ func (a *aliases) tellGroup(from, to netip.Addr) error {
 	return err
 }
 
-// all merges what is known; the group has the last word, since the kernel goes by it.
+// all merges what is known; the group has the last word, since the kernel goes by it. Where what one says makes a chain with what
+// another says, all of it is the last one's.
 func (a *aliases) all() map[netip.Addr]netip.Addr {
 	all := maps.Clone(a.learnt)
 	maps.Copy(all, a.configured)
 	if g := a.w.sockets.group; g != nil {
 		maps.Copy(all, g.Aliases())
 	}
-	return all
+	return unchained(all)
+}
+
+// unchained gives each address the last of the addresses that it stands for. Addresses that stand for each other in a circle are no
+// aliases.
+func unchained(all map[netip.Addr]netip.Addr) map[netip.Addr]netip.Addr {
+	flat := make(map[netip.Addr]netip.Addr, len(all))
+	for from, to := range all {
+		for range all {
+			next, chained := all[to]
+			if !chained {
+				flat[from] = to
+				break
+			}
+			to = next
+		}
+	}
+	return flat
 }
 
 // known returns what was learnt.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
 	"strings"
@@ -92,5 +93,29 @@ func TestLearntAliases(t *testing.T) {
 		if want := map[bool]int{false: 2, true: 1}[learn]; devices != want {
 			t.Errorf("learning %v: %d devices, want %d", learn, devices, want)
 		}
+	}
+}
+
+func TestChainedAliases(t *testing.T) {
+	a, b, c, d := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("192.0.2.3"), netip.MustParseAddr("192.0.2.4")
+	for _, tc := range []struct{ all, want map[netip.Addr]netip.Addr }{
+		{map[netip.Addr]netip.Addr{}, map[netip.Addr]netip.Addr{}},
+		{map[netip.Addr]netip.Addr{a: b, c: b}, map[netip.Addr]netip.Addr{a: b, c: b}},
+		{map[netip.Addr]netip.Addr{a: b, b: c, c: d}, map[netip.Addr]netip.Addr{a: d, b: d, c: d}},
+		{map[netip.Addr]netip.Addr{a: b, b: a, c: a}, map[netip.Addr]netip.Addr{}},
+	} {
+		if got := unchained(tc.all); !maps.Equal(got, tc.want) {
+			t.Errorf("%v: got %v, want %v", tc.all, got, tc.want)
+		}
+	}
+}
+
+// What was learnt of a device that the configuration makes another's is that one's.
+func TestLearntAliasOfAnAlias(t *testing.T) {
+	w := startOwner(t, func(c *Config) { c.Aliases.Addresses = []string{"192.0.2.2=192.0.2.3"} })
+	w.aliases.learnt[netip.MustParseAddr("192.0.2.1")] = netip.MustParseAddr("192.0.2.2")
+	w.aliases.refresh(t.Context())
+	if got := w.aliases.canonical(netip.MustParseAddr("192.0.2.1")); got != netip.MustParseAddr("192.0.2.3") {
+		t.Errorf("got %v", got)
 	}
 }
