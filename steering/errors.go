@@ -55,6 +55,9 @@ var (
 	// ErrAliasChain means an alias that would point to an address that is itself
 	// an alias, or away from one that others point to.
 	ErrAliasChain = errors.New("alias of an alias")
+	// ErrLocked means that another process has held the group's lock, which is a
+	// matter of milliseconds, for as long as there was time.
+	ErrLocked = errors.New("locked")
 	// ErrNotStuck means that the worker of a slot is well, or has just come; see
 	// [NotStuckError].
 	ErrNotStuck = errors.New("worker is not stuck")

@@ -3,6 +3,7 @@ package steering
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -286,7 +287,8 @@ func TestLock(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if _, err := g.ListenUDP(ctx, anyAddr(port), 0, ListenOptions{}); !errors.Is(err, context.DeadlineExceeded) {
+	_, err = g.ListenUDP(ctx, anyAddr(port), 0, ListenOptions{})
+	if !errors.Is(err, ErrLocked) || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), fmt.Sprintf("locked by pid %d (", os.Getpid())) {
 		t.Errorf("got %v", err)
 	}
 	done := make(chan error)

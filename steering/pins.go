@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -119,8 +121,9 @@ func (p pins) lock(ctx context.Context) (*dirLock, error) {
 		}
 		select {
 		case <-ctx.Done():
+			err := fmt.Errorf("steering group %q is %w by %s: %w", p.name, ErrLocked, lockHolder(f), ctx.Err())
 			f.Close()
-			return nil, fmt.Errorf("lock steering group %q: %w", p.name, ctx.Err())
+			return nil, err
 		case <-time.After(lockPoll):
 		}
 	}
@@ -129,6 +132,31 @@ func (p pins) lock(ctx context.Context) (*dirLock, error) {
 		return nil, fmt.Errorf("%w: %q was removed", ErrNoGroup, p.name)
 	}
 	return &dirLock{f}, nil
+}
+
+// lockHolder finds out who holds the flock of a file, from the kernel's list.
+func lockHolder(f *os.File) Owner {
+	unseen := Owner{UID: -1}
+	var st unix.Stat_t
+	if unix.Fstat(int(f.Fd()), &st) != nil {
+		return unseen
+	}
+	list, err := os.ReadFile("/proc/locks")
+	if err != nil {
+		return unseen
+	}
+	file := fmt.Sprintf("%02x:%02x:%d", unix.Major(st.Dev), unix.Minor(st.Dev), st.Ino)
+	for line := range strings.Lines(string(list)) {
+		// 1: FLOCK  ADVISORY  WRITE 854 00:1f:5 0 EOF; whoever waits for it has an arrow in the second place.
+		w := strings.Fields(line)
+		if len(w) < 6 || w[1] != "FLOCK" || w[5] != file {
+			continue
+		}
+		if pid, err := strconv.Atoi(w[4]); err == nil && pid > 0 {
+			return Owner{PID: pid, Command: command(pid), UID: -1}
+		}
+	}
+	return unseen
 }
 
 func sameFile(f *os.File, path string) bool {

@@ -134,6 +134,8 @@ func adviseSteering(err error, group string) error {
 		return fmt.Errorf("%w than the key file: name another file, or run telcol steering destroy --group %s first, which moves all devices", err, group)
 	case errors.Is(err, steering.ErrGroupBusy):
 		return fmt.Errorf("%w: stop them first, or use --force", err)
+	case errors.Is(err, steering.ErrLocked):
+		return fmt.Errorf("%w: end that process if it is stuck, then try again", err)
 	case errors.Is(err, steering.ErrNotStuck):
 		return fmt.Errorf("%w: stop it, or use telcol steering evict --force", err)
 	case errors.Is(err, steering.ErrNotMounted):
