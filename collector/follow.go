@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -26,6 +27,7 @@ type follower struct {
 	// Of tell.
 	datagrams uint64
 	at        time.Time
+	rate      uint64    // as it was last told
 	conns     time.Time // when the sources of connections were last told
 }
 
@@ -55,7 +57,38 @@ func (f *follower) run(ctx context.Context) {
 		parts.Go(func() { f.leave(ctx) })
 	})
 	if err != nil {
-		f.w.log.Error("steering group is gone; this worker keeps what reaches it, no other can join", "err", err)
+		f.w.log.Error("steering group is gone; this worker keeps what reaches it until there is a new one, no other can join", "err", err)
+	}
+	if errors.Is(err, steering.ErrNoGroup) {
+		f.awaitNext(ctx)
+	}
+}
+
+// awaitNext ends the worker when there is another group of that name: the first worker to join it gives the port that group's program, which
+// knows nothing of this one's sockets.
+func (f *follower) awaitNext(ctx context.Context) {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		g, err := steering.Open(f.group.Root(), f.group.Name())
+		if err == nil {
+			g.Close()
+			f.end(fmt.Errorf("steering group %q was made anew, and this worker is not in it: start it again", f.group.Name()))
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// end ends the worker with an error, unless something does already.
+func (f *follower) end(err error) {
+	select {
+	case f.fail <- err:
+	default:
 	}
 }
 
@@ -118,12 +151,7 @@ func (f *follower) beat(ctx context.Context) {
 	}
 	now := time.Now()
 	r := f.report(s)
-	if span := now.Sub(f.at); !f.at.IsZero() && span > 0 {
-		r.Rate = uint64(float64(s.counted.datagrams-f.datagrams)/span.Seconds() + 0.5)
-	}
-	if f.at.IsZero() || now.Sub(f.at) >= beatEvery/2 {
-		f.datagrams, f.at = s.counted.datagrams, now
-	}
+	r.Rate = f.rateAt(now, s.counted.datagrams)
 	if err := f.group.Publish(f.w.cfg.Slot, r); err != nil {
 		f.w.warn.warn("report to the steering group failed", slog.Any("err", err))
 	}
@@ -133,16 +161,26 @@ func (f *follower) beat(ctx context.Context) {
 	}
 }
 
+// rateAt gives the rate of the datagrams since it was last measured, half a beat ago at least: in less, a batch or none would make it anything.
+func (f *follower) rateAt(now time.Time, datagrams uint64) uint64 {
+	span := now.Sub(f.at)
+	if !f.at.IsZero() && span < beatEvery/2 {
+		return f.rate
+	}
+	if !f.at.IsZero() {
+		f.rate = uint64(float64(datagrams-f.datagrams)/span.Seconds() + 0.5)
+	}
+	f.datagrams, f.at = datagrams, now
+	return f.rate
+}
+
 // evicted ends a worker whose slot somebody took away because it was stuck or stopped, and which got on after all.
 func (f *follower) evicted() bool {
 	lost, err := f.w.sockets.held.Lost()
 	if err != nil || !lost || !f.w.sockets.receiving() {
 		return false
 	}
-	select {
-	case f.fail <- fmt.Errorf("slot %d was taken away from this worker, which others saw stuck", f.w.cfg.Slot):
-	default: // something else ends it already
-	}
+	f.end(fmt.Errorf("slot %d was taken away from this worker, which others saw stuck", f.w.cfg.Slot))
 	return true
 }
 

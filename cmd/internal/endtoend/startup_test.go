@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,4 +77,29 @@ func TestOracleLostSession(t *testing.T) {
 func playPart(t *testing.T, dir string, c capture, g *group, only, hold string) float64 {
 	t.Helper()
 	return play(t, dir, c, g, append([]string{"--gap", "0s", "--hold", hold, "--only", only}, c.maps()...)...)
+}
+
+// TestGroupMadeAnew removes the group under its worker, which goes on, until there is another group of that name: it ends then, and whoever
+// starts it again has it in the new one.
+func TestGroupMadeAnew(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	g := startGroup(t, 1, "--sink", "stdout")
+	w := g.workers[0]
+	daemons.Telcol(t, "steering", "destroy", "--group", g.name, "--force")
+	daemons.Eventually(t, 30*time.Second, "the worker to see that", func() error {
+		if n := w.Metric(t, "telcol_steering_readable"); n != 0 || !strings.Contains(w.Output(), "steering group is gone") {
+			return fmt.Errorf("readable %v", n)
+		}
+		return w.Err()
+	})
+	daemons.Telcol(t, "steering", "init", "--group", g.name, "--slots", "1")
+	daemons.Eventually(t, 30*time.Second, "the worker to end", func() error {
+		if err := w.Err(); err == nil || !strings.Contains(err.Error(), "was made anew, and this worker is not in it: start it again") {
+			return fmt.Errorf("not yet: %s", fmt.Sprint(err))
+		}
+		return nil
+	})
+	daemons.StartWorker(t, withoutHTTP(w.Cmd.Args[2:])...).WaitReady(t)
 }
