@@ -7,6 +7,7 @@ import (
 
 	"github.com/telcol/telcol/bmp/bgp"
 	"github.com/telcol/telcol/cmd/internal/daemons"
+	"github.com/telcol/telcol/ipfix"
 )
 
 // TestTakeoverKeepsTheRoutesOfThen has flows come after takeovers that ended before routes were replaced, withdrawn and went with their
@@ -85,4 +86,139 @@ func TestTakeoverKeepsTheRoutesOfThen(t *testing.T) {
 		}
 	}
 	g.workers[0].Stop(t)
+}
+
+// TestTakeoverOfFlowsThatWait hands over flows that wait for each thing there is to wait for, twice, with more of them in between. All are
+// joined when it comes, in their order.
+func TestTakeoverOfFlowsThatWait(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: takes 5 s")
+	}
+	if !inNamespace(t) {
+		return
+	}
+	g := startReplaceable(t, "[::]", "--bmp-quiet-period", "60s", "--ipfix-vrf-wait", "60s", "--join-new-wait", "60s")
+	const rd, vrf = 64496<<32 | 7, 77
+	syncing, unexplained, silent := g.routerByHand(t, "127.1.0.1", "udp"), g.routerByHand(t, "127.1.0.2", "udp"), g.routerByHand(t, "127.1.0.3", "udp")
+	routers := []*byHand{syncing, unexplained, silent}
+	syncing.openBMP(bgp.IPv4Unicast)
+	syncing.route(syncing.peer, "10.0.0.0/8", 0, 8) // the dump goes on
+	unexplained.openBMP(bgp.IPv4VPN)
+	unexplained.route(unexplained.peer, "10.0.0.0/8", rd, 7)
+	unexplained.endOfRIB(bgp.IPv4VPN)
+	daemons.Eventually(t, 10*time.Second, "the routes", func() error {
+		if n := g.workers[0].Metric(t, "telcol_rib_routes"); n != 2 {
+			return fmt.Errorf("%v", n)
+		}
+		return nil
+	})
+	const each = 50
+	for round := range 3 {
+		for _, r := range routers {
+			r.templates()
+			for range each {
+				id := uint32(0)
+				if r == unexplained {
+					id = vrf
+				}
+				r.flow("10.1.2.3", 0, id)
+			}
+		}
+		daemons.Eventually(t, 10*time.Second, "all flows to wait", func() error {
+			if n := g.workers[0].Metric(t, "telcol_join_waiting_flows"); n != float64((round+1)*each*len(routers)) {
+				return fmt.Errorf("%v", n)
+			}
+			return nil
+		})
+		if round < 2 {
+			g.replace(t)
+		}
+	}
+	for _, r := range routers {
+		if n := len(r.records(g.out)); n != 0 {
+			t.Errorf("%s: %d records came too early", r.addr, n)
+		}
+	}
+
+	syncing.route(syncing.peer, "10.1.0.0/16", 0, 9)
+	syncing.endOfRIB(bgp.IPv4Unicast)
+	unexplained.vrf(vrf, "customer", rd)
+	silent.openBMP(bgp.IPv4Unicast)
+	silent.route(silent.peer, "10.1.0.0/16", 0, 9)
+	silent.endOfRIB(bgp.IPv4Unicast)
+	for _, r := range routers {
+		want := "9"
+		if r == unexplained {
+			want = "7"
+		}
+		rows := r.waitRecords(g.out, r.flows)
+		r.checkInOrder(rows)
+		for _, x := range rows {
+			if path, _ := x["dst_as_path"].([]any); len(path) == 0 || fmt.Sprint(path[len(path)-1]) != want {
+				t.Fatalf("%s: path %v of flow %s, want it to end in %s", r.addr, path, x.text("src_port"), want)
+			}
+		}
+	}
+	if n := g.workers[0].Metric(t, "telcol_lost_total"); n != 0 {
+		t.Errorf("%v of something were lost", n)
+	}
+	g.workers[0].Stop(t)
+}
+
+// TestTakeoverOfConnectionsInAMessage hands over connections of IPFIX over TCP within a message, in its header and in a record. Templates belong
+// to their connection: the same id means other fields in each.
+func TestTakeoverOfConnectionsInAMessage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: takes 5 s")
+	}
+	if !inNamespace(t) {
+		return
+	}
+	g := startReplaceable(t, "[::]", "--join-new-wait", "0s")
+	plain, other := g.routerByHand(t, "127.1.0.1", "tcp"), g.routerByHand(t, "127.1.0.1", "tcp")
+	plain.templates()
+	other.send(other.ipfix, other.message(0, func(m *ipfix.Builder) {
+		m.Template(handFlows, ipfix.Field{ID: 1, Len: 8}, ipfix.Field{ID: 11, Len: 2})
+	}))
+	short := func(port int) []byte {
+		return other.message(1, func(m *ipfix.Builder) {
+			m.Set(handFlows)
+			m.Uint(99, 8)
+			m.Uint(uint64(port), 2)
+		})
+	}
+	flows := 0
+	for _, cut := range []int{1, 15, 19, 30, 41} { // in the header, of the message and the set, and in the record
+		whole, long := plain.flowMessage("10.1.2.3", 0, 0), plain.flowMessage("10.1.2.3", 0, 0)
+		plain.send(plain.ipfix, append(whole, long[:cut]...))
+		whole, small := short(flows+1), short(flows+2)
+		other.send(other.ipfix, append(whole, small[:min(cut, len(small)-1)]...))
+		flows += 2
+		plain.waitRecords(g.out, 2*flows-2) // of both, so that the beginning of the next has been read too
+		g.replace(t)
+		plain.send(plain.ipfix, long[cut:])
+		other.send(other.ipfix, small[min(cut, len(small)-1):])
+		plain.waitRecords(g.out, 2*flows)
+	}
+	var fromPlain, fromOther int
+	for _, x := range plain.records(g.out) {
+		switch {
+		case x.text("src_port") != "" && x.text("dst_addr") == "10.1.2.3" && x.text("bytes") == "1500":
+			fromPlain++
+		case x.text("dst_port") != "" && x.text("src_port") == "" && x.text("bytes") == "99":
+			fromOther++
+		default:
+			t.Errorf("record %v", x)
+		}
+	}
+	if fromPlain != flows || fromOther != flows {
+		t.Errorf("%d and %d records, want %d of each", fromPlain, fromOther, flows)
+	}
+	w := g.workers[0]
+	for name, want := range map[string]float64{"telcol_lost_total": 0, "telcol_ipfix_connections": 2, "telcol_ipfix_held_sets": 0} {
+		if n := w.Metric(t, name); n != want {
+			t.Errorf("%s is %v, want %v", name, n, want)
+		}
+	}
+	w.Stop(t)
 }
