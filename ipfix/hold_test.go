@@ -90,6 +90,9 @@ func TestHold(t *testing.T) {
 				t.Errorf("domain %+v", d)
 			}
 		}
+		if n := len(s.domains[domainKey{VersionIPFIX, 7}].waiting); n != 0 {
+			t.Errorf("%d templates are still waited for", n)
+		}
 	})
 	t.Run("a template is its domain's", func(t *testing.T) {
 		s := newTestSession(t, Config{})

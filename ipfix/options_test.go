@@ -3,6 +3,7 @@ package ipfix
 import (
 	"math"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 )
@@ -89,6 +90,9 @@ func TestInterfaces(t *testing.T) {
 		optionsMessage(t, VersionIPFIX, 7, 2, []hexField{u(10, 4, 5), u(14, 4, 6), text(83, 64, "Hu0/0/0/1"), text(82, 64, "Hu0_0_0_1")}),
 		optionsMessage(t, VersionNetFlow9, 7, 1, []hexField{u(2, 2, 9), text(82, 16, "Gi0/9")})) // scope type 2
 	opts := s.Tables().Domain(7)
+	if got := opts.Interfaces[5].Told; got != (Told{Updated: export, Template: 400}) {
+		t.Errorf("told %+v", got)
+	}
 	for index, want := range map[uint32]string{5: "Hu0_0_0_1", 6: "Hu0_0_0_1", 9: "Gi0/9"} {
 		if got, _ := opts.Interface(index); got.Name != want {
 			t.Errorf("interface %d: got %q, want %q", index, got.Name, want)
@@ -270,6 +274,31 @@ func TestSampling(t *testing.T) {
 	}
 }
 
+// The rate of a selector that is not told any more is not known any more.
+func TestSamplingAge(t *testing.T) {
+	s := newTestSession(t, Config{OptionsAge: time.Hour})
+	data := one(t, VersionIPFIX, u(302, 4, 1))
+	decode(t, s, optionsMessage(t, VersionIPFIX, 7, 1, []hexField{u(302, 4, 1), u(309, 4, 1), u(310, 4, 256)}))
+	if got := decode(t, s, data)[0].SamplingRate; got != 256 {
+		t.Errorf("got %d", got)
+	}
+	s.Expire(export + int64(2*time.Hour))
+	if got := decode(t, s, data)[0].SamplingRate; got != 0 {
+		t.Errorf("got %d of a selector that has expired", got)
+	}
+}
+
+// Domains that options name come from the wire. Those beyond the quota are not kept, and what was told of them is nobody's.
+func TestOptionsOfTooManyDomains(t *testing.T) {
+	s := newTestSession(t, Config{MaxDomains: 3})
+	for d := range uint64(10) {
+		decode(t, s, optionsMessage(t, VersionIPFIX, 7, 1, []hexField{u(149, 4, 100+d), u(36, 2, 60)}))
+	}
+	if n, refused := len(s.Tables().domains), s.Tables().Refused; n != 4 || refused == 0 {
+		t.Errorf("%d domains beside that for all, %d refused", n-1, refused)
+	}
+}
+
 func TestOptionsAge(t *testing.T) {
 	s := newTestSession(t, Config{OptionsAge: time.Hour})
 	decode(t, s, optionsMessage(t, VersionIPFIX, 7, 1, []hexField{u(234, 4, 2), text(236, 8, "A2")}, []hexField{u(234, 4, 3), text(236, 8, "A3")}))
@@ -329,7 +358,10 @@ func TestOptionsChangesAreCounted(t *testing.T) {
 		"sampling of all":     {u(149, 4, 12), u(34, 4, 100)},
 		"selection sequence":  {u(301, 8, 12), u(302, 4, 1), u(302, 4, 2)},
 		"sampler":             {u(149, 4, 12), u(48, 1, 3), u(50, 4, 100)},
-		"interface":           {u(10, 4, 12), text(82, 16, "Gi0/9")},
+		"interface":           {u(10, 4, 12), o(82, 'e', '9'), o(83, 'u', 'p')},
+		"VRF":                 {u(234, 4, 12), o(236, 'A', '2'), u(90, 8, 64500)},
+		"VRF by egress":       {u(235, 4, 12), o(236, 'A', '2'), u(90, 8, 64500)},
+		"selector":            {u(302, 4, 12), u(304, 2, 3), u(309, 4, 1), u(310, 4, 100), o(335, 's', '1')},
 	} {
 		s := newTestSession(t, Config{})
 		msg := optionsMessage(t, VersionIPFIX, 0, 1, record)
@@ -340,6 +372,20 @@ func TestOptionsChangesAreCounted(t *testing.T) {
 		decode(t, s, msg)
 		if s.Tables().Changed != 1 {
 			t.Errorf("%s, told again: %d changes", name, s.Tables().Changed)
+		}
+		for i := range record {
+			if i == 0 || record[i].id == 302 || record[i].id == 48 {
+				continue
+			}
+			other := slices.Clone(record)
+			other[i].value = slices.Clone(other[i].value)
+			other[i].value[len(other[i].value)-1]++
+			was := s.Tables().Changed
+			decode(t, s, optionsMessage(t, VersionIPFIX, 0, 1, other))
+			if s.Tables().Changed != was+1 {
+				t.Errorf("%s, another %d: %d changes, want one", name, record[i].id, s.Tables().Changed-was)
+			}
+			decode(t, s, msg)
 		}
 	}
 }

@@ -80,3 +80,34 @@ func TestSequenceOfSessionCountsWhatWasSaid(t *testing.T) {
 		t.Errorf("counters %+v", s.Counters)
 	}
 }
+
+// TestSequenceBehindWhatCouldNotBeRead holds that a message which could be read in part only makes no loss of what its exporter counted.
+func TestSequenceBehindWhatCouldNotBeRead(t *testing.T) {
+	for name, spoilt := range map[string]func(b *Builder){
+		"a set that does not fit": func(b *Builder) { b.Set(256); b.Pad(4); b.endSet(); b.Octets([]byte{1, 1, 0, 99}) },
+		"a record that does not fit": func(b *Builder) {
+			b.Template(257, fields(371, 65535)...)
+			b.Set(257)
+			b.Octets([]byte{9, 1, 2})
+			b.Set(256)
+			b.Pad(4)
+		},
+	} {
+		s := newTestSession(t, Config{})
+		good := func(seq uint32) []byte {
+			return buildMessage(t, VersionIPFIX, seq, func(b *Builder) { b.Template(256, fields(1, 4)...); b.Set(256); b.Pad(4) })
+		}
+		decode(t, s, good(0))
+		if err := s.Decode(buildMessage(t, VersionIPFIX, 1, spoilt), export, &keepFlows{}); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		decode(t, s, good(5)) // four records by the exporter's count
+		if s.SequenceLost != 0 {
+			t.Errorf("%s: %d lost", name, s.SequenceLost)
+		}
+		decode(t, s, good(7))
+		if s.SequenceLost != 1 {
+			t.Errorf("%s: %d lost behind a whole message, want one", name, s.SequenceLost)
+		}
+	}
+}

@@ -103,6 +103,35 @@ func TestLiveState(t *testing.T) {
 	}
 }
 
+// A process that goes on counts what was lost between the other's last message and its own first.
+func TestLiveStateKeepsSequence(t *testing.T) {
+	for scope, want := range map[Scope]uint64{ScopeLive: 4, ScopeTemplates: 0} {
+		s, next := newTestSession(t, Config{}), newTestSession(t, Config{})
+		data := func(seq uint32) []byte {
+			return buildMessage(t, VersionIPFIX, seq, func(b *Builder) { b.Template(256, fields(1, 4)...); b.Set(256); b.Pad(4) })
+		}
+		decode(t, s, data(10))
+		if _, err := next.RestoreState(s.AppendState(nil, scope)); err != nil {
+			t.Fatal(err)
+		}
+		decode(t, next, data(15))
+		if next.SequenceLost != want {
+			t.Errorf("scope %d: %d lost, want %d", scope, next.SequenceLost, want)
+		}
+	}
+	// A session that has begun knows better.
+	s, next := newTestSession(t, Config{}), newTestSession(t, Config{})
+	decode(t, s, buildMessage(t, VersionIPFIX, 10, func(*Builder) {}))
+	decode(t, next, buildMessage(t, VersionIPFIX, 500, func(*Builder) {}))
+	if _, err := next.RestoreState(s.AppendState(nil, ScopeLive)); err != nil {
+		t.Fatal(err)
+	}
+	decode(t, next, buildMessage(t, VersionIPFIX, 500, func(*Builder) {}))
+	if next.SequenceLost+next.SequenceRestarts+next.SequenceLate != 0 {
+		t.Errorf("counters %+v", next.Counters)
+	}
+}
+
 func TestStateQuotas(t *testing.T) {
 	s := stateSessionOf(t)
 	state := s.Tables().AppendState(s.AppendState(nil, ScopeLive))
@@ -184,6 +213,43 @@ func TestBadState(t *testing.T) {
 		},
 		"octets left":  func(w *stateWriter) { w.uint(0); w.uint(0); w.uint(0) },
 		"held set cut": func(w *stateWriter) { w.uint(0); w.uint(1); w.uint(300) },
+		"held set without room in front": func(w *stateWriter) {
+			w.uint(0)
+			w.uint(1)
+			w.held(&heldSet{template: 300, header: Header{Version: 10}, data: make([]byte, lead-1)})
+		},
+		"held set of no template": func(w *stateWriter) {
+			w.uint(0)
+			w.uint(1)
+			w.held(&heldSet{template: 255, header: Header{Version: 10}, data: make([]byte, lead)})
+		},
+		"held set of another version": func(w *stateWriter) {
+			w.uint(0)
+			w.uint(1)
+			w.held(&heldSet{template: 300, header: Header{Version: 5}, data: make([]byte, lead)})
+		},
+		"template with more behind it": func(w *stateWriter) {
+			w.uint(1)
+			w.uint(10)
+			w.uint(0)
+			w.uint(1)
+			w.bool(false)
+			w.int(0)
+			w.octets([]byte{1, 2, 0, 1, 0, 1, 0, 4, 0})
+			w.bool(false)
+			w.uint(0)
+		},
+		"withdrawal": func(w *stateWriter) {
+			w.uint(1)
+			w.uint(10)
+			w.uint(0)
+			w.uint(1)
+			w.bool(false)
+			w.int(0)
+			w.octets([]byte{1, 2, 0, 0})
+			w.bool(false)
+			w.uint(0)
+		},
 		"many domains": func(w *stateWriter) { w.uint(1 << 40) },
 	} {
 		b := beginState(nil, stateSession)

@@ -170,6 +170,41 @@ func TestTemplateChangesAreCounted(t *testing.T) {
 	}
 }
 
+// The two protocols have ids of their own for sets of templates, and a withdrawal of all has that of its set.
+func TestSetsOfTheOtherProtocol(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		version uint16
+		set     uint16
+		record  []uint64 // in words of two octets
+		want    Counters
+	}{
+		{"templates of IPFIX in NetFlow v9", VersionNetFlow9, 2, []uint64{300, 1, 1, 4}, Counters{SkippedSets: 1}},
+		{"options templates of IPFIX in NetFlow v9", VersionNetFlow9, 3, []uint64{300, 4, 4, 1, 4, 34, 4}, Counters{SkippedSets: 1}},
+		{"templates of NetFlow v9 in IPFIX", VersionIPFIX, 0, []uint64{300, 1, 1, 4}, Counters{SkippedSets: 1}},
+		{"options templates of NetFlow v9 in IPFIX", VersionIPFIX, 1, []uint64{300, 4, 4, 1, 4, 34, 4}, Counters{SkippedSets: 1}},
+		{"a withdrawal of all templates among options templates", VersionIPFIX, 3, []uint64{2, 0}, Counters{BadTemplates: 1}},
+		{"a withdrawal of all with fields", VersionIPFIX, 2, []uint64{2, 1, 1, 4}, Counters{BadTemplates: 1}},
+		{"a withdrawal of all in NetFlow v9", VersionNetFlow9, 0, []uint64{2, 0}, Counters{BadTemplates: 1}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := newTestSession(t, Config{})
+			decode(t, s, buildMessage(t, tc.version, 0, func(b *Builder) { b.Template(256, fields(1, 4)...) }))
+			_ = s.Decode(buildMessage(t, tc.version, uint32(VersionIPFIX-tc.version), func(b *Builder) {
+				b.Set(tc.set)
+				for _, w := range tc.record {
+					b.Uint(w, 2)
+				}
+			}), export, &keepFlows{})
+			tc.want.TemplatesLearnt = 1
+			wantCounters(t, s, tc.want)
+			if s.tables.use.templates != 1 {
+				t.Errorf("%d templates, want the one of before", s.tables.use.templates)
+			}
+		})
+	}
+}
+
 func TestIgnoreWithdrawals(t *testing.T) {
 	s := newTestSession(t, Config{IgnoreWithdrawals: true})
 	decode(t, s, buildMessage(t, VersionIPFIX, 0, func(b *Builder) {
