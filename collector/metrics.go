@@ -195,7 +195,7 @@ func (m *metrics) collectGroup(e *emitter) {
 	}
 	for _, s := range slots {
 		of := strconv.Itoa(s.Slot)
-		e.gauge("telcol_steering_slot_alive", "1 when every listener of the group has a socket in the slot and its worker is not stuck.", boolValue(s.Alive), "of_slot", of)
+		e.gauge("telcol_steering_slot_alive", "1 when every listener that the group's workers use has a socket in the slot and its worker is not stuck.", boolValue(s.Alive), "of_slot", of)
 		e.gauge("telcol_steering_slot_stuck", "1 when the slot's worker is stuck or stopped: it has told nothing of itself for 10 s.", boolValue(s.Stuck), "of_slot", of)
 		e.gauge("telcol_steering_slot_buckets", "Buckets that belong to the slot, of 16384.", float64(s.Buckets), "of_slot", of)
 		e.gauge("telcol_steering_slot_weight", "Weight of the slot, 0 when it is drained.", s.Weight, "of_slot", of)

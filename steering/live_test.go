@@ -285,6 +285,43 @@ func TestStatus(t *testing.T) {
 	}
 }
 
+// A listener that no worker uses, as init makes some by itself, keeps nobody from being alive.
+func TestUnusedListener(t *testing.T) {
+	g, port := newGroup(t, 2)
+	alive := func() (all [2][2]bool, unused int) {
+		t.Helper()
+		for slot := range all {
+			for i, s := range statusOf(t, g, slot) {
+				all[i][slot] = s.Alive
+				for _, l := range s.Listeners {
+					if l.Unused {
+						unused++
+					}
+				}
+			}
+		}
+		return all, unused
+	}
+	udp, err := g.ListenUDP(t.Context(), anyAddr(port), 0, ListenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer udp.Close()
+	if all, unused := alive(); all != [2][2]bool{} || unused != 4 {
+		t.Errorf("before any claim: %v, unused %d", all, unused)
+	}
+	if _, err := g.Claim(t.Context(), 0, udp); err != nil {
+		t.Fatal(err)
+	}
+	if all, unused := alive(); all != [2][2]bool{{true, false}, {true, false}} || unused != 2 {
+		t.Errorf("with a worker for UDP: %v, unused %d", all, unused)
+	}
+	join(t, g, port, 1)
+	if all, unused := alive(); all != [2][2]bool{{false, true}, {false, true}} || unused != 0 {
+		t.Errorf("with one for both: %v, unused %d", all, unused)
+	}
+}
+
 // Groups may listen on one address alone; the program reads the source all the
 // same.
 func TestNarrowAddresses(t *testing.T) {

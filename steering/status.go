@@ -117,8 +117,8 @@ type SlotStatus struct {
 	// PID and Command are those of the first listener's owner that could be seen.
 	PID     int    `json:"pid,omitempty"`
 	Command string `json:"command,omitempty"`
-	// Alive means that every listener of the group has a live socket in the slot, and
-	// that the worker is not stuck.
+	// Alive means that every listener that workers of the group use has a live socket
+	// in the slot, and that the worker is not stuck.
 	Alive bool `json:"alive"`
 	// Stuck means that a worker holds the slot and has told nothing for [StuckAfter]:
 	// it is stopped, or the goroutine that looks after its devices gets no further.
@@ -140,6 +140,9 @@ type SlotListener struct {
 	Listener
 	SlotCounters
 	Owner *Owner `json:"owner,omitempty"` // nil: the slot is empty
+	// Unused means that no worker of the group listens there: what is sent to the port
+	// does not even meet the program.
+	Unused bool `json:"unused,omitempty"`
 }
 
 // Status reads the group's state: table, slots' owners and counters. It walks over
@@ -175,7 +178,7 @@ func (g *Group) Status() (*Status, error) {
 	}
 	share := append(t.Share(), make([]int, slots-t.slots)...)
 	for slot := range slots {
-		s := SlotStatus{Slot: slot, Buckets: share[slot], Alive: len(counters) > 0, Beyond: slot >= t.slots, Report: reports[slot]}
+		s := SlotStatus{Slot: slot, Buckets: share[slot], Beyond: slot >= t.slots, Report: reports[slot]}
 		if s.Report != nil {
 			s.BeatAge = s.Report.Age().Seconds()
 		}
@@ -183,11 +186,15 @@ func (g *Group) Status() (*Status, error) {
 			s.Weight = t.plan.Weight(slot)
 		}
 		for i, c := range counters {
-			sl := SlotListener{Listener: c.Listener, Owner: owned[i][slot]}
+			sl := SlotListener{Listener: c.Listener, Owner: owned[i][slot], Unused: !slices.ContainsFunc(owned[i], isOwner)}
 			if slot < len(c.Slots) {
 				sl.SlotCounters = c.Slots[slot]
 			}
 			s.add(sl)
+		}
+		s.Alive = len(s.cookies()) > 0
+		for _, l := range s.Listeners {
+			s.Alive = s.Alive && (l.Owner != nil || l.Unused)
 		}
 		s.judge(s.cookies())
 		st.Slots = append(st.Slots, s)
@@ -231,7 +238,7 @@ func (g *Group) Workers() ([]SlotStatus, error) {
 	}
 	all := make([]SlotStatus, t.slots)
 	for slot, share := range t.Share() {
-		all[slot] = SlotStatus{Slot: slot, Buckets: share, Weight: t.plan.Weight(slot), Report: reports[slot], Alive: len(es) > 0}
+		all[slot] = SlotStatus{Slot: slot, Buckets: share, Weight: t.plan.Weight(slot), Report: reports[slot]}
 	}
 	held := make([][]uint64, t.slots)
 	for _, e := range es {
@@ -239,16 +246,23 @@ func (g *Group) Workers() ([]SlotStatus, error) {
 		if err != nil {
 			return nil, err
 		}
+		if !slices.ContainsFunc(cookies, isSocket) {
+			continue // not in use
+		}
 		for slot, cookie := range cookies {
-			all[slot].Alive = all[slot].Alive && cookie != 0
 			held[slot] = append(held[slot], cookie)
 		}
 	}
 	for slot := range all {
+		all[slot].Alive = len(held[slot]) > 0 && !slices.Contains(held[slot], 0)
 		all[slot].judge(held[slot])
 	}
 	return all, nil
 }
+
+func isOwner(o *Owner) bool { return o != nil }
+
+func isSocket(cookie uint64) bool { return cookie != 0 }
 
 // cookies returns those of the sockets in the slot.
 func (s *SlotStatus) cookies() (cookies []uint64) {
@@ -262,11 +276,7 @@ func (s *SlotStatus) cookies() (cookies []uint64) {
 
 func (s *SlotStatus) add(l SlotListener) {
 	s.Listeners = append(s.Listeners, l)
-	if l.Owner == nil {
-		s.Alive = false
-		return
-	}
-	if s.PID == 0 {
+	if l.Owner != nil && s.PID == 0 {
 		s.PID, s.Command = l.Owner.PID, l.Owner.Command
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strconv"
 	"text/tabwriter"
 	"time"
@@ -161,6 +162,13 @@ func printCounters(w io.Writer, st *steering.Status) error {
 	if len(st.Listeners) == 0 {
 		return nil
 	}
+	if s := st.Slots[0]; slices.ContainsFunc(s.Listeners, isUsed) { // else no worker runs
+		for _, l := range s.Listeners {
+			if l.Unused {
+				fmt.Fprintf(w, "\n%s: no worker listens there\n", l.Listener)
+			}
+		}
+	}
 	fmt.Fprintln(w)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(t, "kernel\t")
@@ -192,6 +200,8 @@ func printCounters(w io.Writer, st *steering.Status) error {
 	return t.Flush()
 }
 
+func isUsed(l steering.SlotListener) bool { return !l.Unused }
+
 const (
 	nobody  = "nobody"
 	dropped = ": what this device sends is dropped"
@@ -199,10 +209,13 @@ const (
 
 // ownerText names who holds a slot.
 func ownerText(s *steering.SlotStatus) string {
-	held := 0
+	held, used := 0, 0
 	for _, l := range s.Listeners {
 		if l.Owner != nil {
 			held++
+		}
+		if !l.Unused {
+			used++
 		}
 	}
 	who := "unknown"
@@ -212,8 +225,8 @@ func ownerText(s *steering.SlotStatus) string {
 	switch {
 	case held == 0:
 		return nobody
-	case held < len(s.Listeners):
-		return who + fmt.Sprintf(", %d of %d listeners", held, len(s.Listeners))
+	case held < used:
+		return who + fmt.Sprintf(", %d of %d listeners", held, used)
 	}
 	return who
 }
@@ -281,6 +294,8 @@ func printWhere(e *env, name string, addrs []netip.Addr, asJSON bool) error {
 			owner := ownerText(s)
 			if who = fmt.Sprintf("slot %d, %s", p.Slot, owner); owner == nobody {
 				who += dropped
+			} else if s.Stuck {
+				who += ", stuck since " + s.StuckSince.Format(time.TimeOnly)
 			}
 		}
 		if !p.Allowed {

@@ -290,15 +290,29 @@ func warnAbsent(w io.Writer, g *steering.Group, t *steering.Table) error {
 	if err != nil {
 		return err
 	}
-	var absent []string
+	var absent, stuck, lacking []string
 	for slot, share := range t.Share() {
-		if share > 0 && (slot >= len(st.Slots) || !st.Slots[slot].Alive) {
-			absent = append(absent, strconv.Itoa(slot))
+		switch s := strconv.Itoa(slot); {
+		case share == 0 || slot < len(st.Slots) && st.Slots[slot].Alive:
+		case slot >= len(st.Slots) || ownerText(&st.Slots[slot]) == nobody:
+			absent = append(absent, s)
+		case st.Slots[slot].Stuck:
+			stuck = append(stuck, s)
+		default:
+			lacking = append(lacking, s)
 		}
 	}
-	if len(absent) == 0 {
-		return nil
+	for _, c := range []struct {
+		slots []string
+		text  string
+	}{
+		{absent, "no worker in slot %s: what its devices send is dropped and counted"},
+		{stuck, "the worker in slot %s is stuck: telcol steering evict frees it for another"},
+		{lacking, "the worker in slot %s has not all listeners: what its devices send to the others is dropped and counted"},
+	} {
+		if len(c.slots) > 0 && err == nil {
+			_, err = fmt.Fprintf(w, "\n"+c.text+"\n", strings.Join(c.slots, ", "))
+		}
 	}
-	_, err = fmt.Fprintf(w, "\nno worker in slot %s: what its devices send is dropped and counted\n", strings.Join(absent, ", "))
 	return err
 }
