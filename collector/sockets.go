@@ -201,9 +201,18 @@ func addrsText[L interface{ Addr() net.Addr }](listeners []L) string {
 // Addr returns where the socket is bound.
 func (u *udpSocket) Addr() net.Addr { return u.LocalAddr() }
 
-// openGroup opens the steering group. A worker that is told the number of slots creates a group that does not exist, if it may.
+// openGroup opens the steering group. A worker that is told the number of slots creates a group that does not exist, if it may; to one of an
+// older version it adds what is missing.
 func openGroup(ctx context.Context, cfg *Config, log *slog.Logger) (*steering.Group, error) {
 	g, err := steering.Open("", cfg.Group)
+	if errors.Is(err, steering.ErrOutdated) {
+		if g, err = steering.Init(ctx, steering.Options{Name: cfg.Group}); err == nil {
+			log.Info("steering group of an older version brought up to date", "group", cfg.Group)
+		} else if errors.Is(err, steering.ErrNotPermitted) {
+			return nil, fmt.Errorf("steering group %q was %w: have root run telcol steering init --group %[1]s, which adds what is missing and changes nothing else",
+				cfg.Group, steering.ErrOutdated)
+		}
+	}
 	if errors.Is(err, steering.ErrNoGroup) && cfg.Slots > 0 {
 		g, err = steering.Init(ctx, steering.Options{Name: cfg.Group, Slots: cfg.Slots})
 		if err == nil {

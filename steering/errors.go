@@ -55,6 +55,9 @@ var (
 	// ErrAliasChain means an alias that would point to an address that is itself
 	// an alias, or away from one that others point to.
 	ErrAliasChain = errors.New("alias of an alias")
+	// ErrOutdated means a group without what versions before this one did not have yet;
+	// [Init] adds it and changes nothing else.
+	ErrOutdated = errors.New("made by an older version")
 	// ErrLocked means that another process has held the group's lock, which is a
 	// matter of milliseconds, for as long as there was time.
 	ErrLocked = errors.New("locked")

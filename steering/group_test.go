@@ -110,6 +110,35 @@ func TestInitAfterInterruption(t *testing.T) {
 	join(t, again, port, 2)
 }
 
+// A group of an older version lacks maps: whoever opens it is told, and Init adds them.
+func TestInitCompletesOutdated(t *testing.T) {
+	g, port := newGroup(t, 2)
+	before := g.Table()
+	for _, pin := range []string{pinPlan, pinTold} {
+		if err := os.Remove(g.pins.file(pin)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open("", g.Name()); !errors.Is(err, ErrOutdated) || errors.Is(err, ErrNoGroup) {
+			t.Errorf("without %s: %v", pin, err)
+		}
+	}
+	again, err := Init(t.Context(), Options{Name: g.Name(), Listeners: []Listener{{UDP, port}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if after := again.Table(); after.key != before.key || !slices.Equal(after.buckets, before.buckets) {
+		t.Error("devices have moved")
+	}
+	join(t, again, port, 1)
+	if err := os.Remove(g.pins.file(pinBuckets)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open("", g.Name()); !errors.Is(err, ErrNoGroup) {
+		t.Errorf("without what every group has: %v", err)
+	}
+}
+
 func TestIncompatiblePins(t *testing.T) {
 	t.Run("map", func(t *testing.T) {
 		g, _ := newGroup(t, 1)

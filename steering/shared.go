@@ -121,8 +121,25 @@ func (s *shared) list() ([]sharedMap, error) {
 	}, nil
 }
 
+// original reports whether groups of all versions have the map.
+func (m *sharedMap) original() bool {
+	return m.pin == pinConfig || m.pin == pinBuckets || m.pin == pinAliases
+}
+
+// lacks says what it means that a map cannot be opened.
+func (p pins) lacks(m sharedMap, err error) error {
+	if !m.original() && errors.Is(err, fs.ErrNotExist) {
+		// The config goes first when a group is removed.
+		if _, gone := os.Lstat(p.file(pinConfig)); gone == nil {
+			return fmt.Errorf("steering group %q was %w", p.name, ErrOutdated)
+		}
+	}
+	return p.missing(err)
+}
+
 // openShared opens a group's maps and checks that they are ours. It returns
-// ErrNoGroup when the group is not, or not completely, there. What workers write
+// ErrNoGroup when the group is not, or not completely, there, and ErrOutdated when it
+// only lacks what an older version did not have. What workers write
 // is opened for writing where the file modes allow it.
 func (p pins) openShared(readOnly bool) (_ *shared, err error) {
 	s := &shared{}
@@ -141,7 +158,7 @@ func (p pins) openShared(readOnly bool) (_ *shared, err error) {
 			*m.to, err = openMap(p.file(m.pin), m.spec, true)
 		}
 		if err != nil {
-			return nil, p.missing(err)
+			return nil, p.lacks(m, err)
 		}
 	}
 	set, err := s.settings()
@@ -166,7 +183,7 @@ func (p pins) complete() error {
 	}
 	for _, m := range all {
 		_, err := os.Lstat(p.file(m.pin))
-		if !errors.Is(err, fs.ErrNotExist) || m.pin == pinBuckets || m.pin == pinAliases {
+		if !errors.Is(err, fs.ErrNotExist) || m.original() {
 			continue
 		}
 		fresh, err := ebpf.NewMap(m.spec)

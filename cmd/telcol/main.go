@@ -126,6 +126,8 @@ func adviseSteering(err error, group string) error {
 		return usagef("steering group %q has no key file yet: name one", group)
 	case errors.Is(err, steering.ErrNoGroup):
 		return fmt.Errorf("%w: create it with telcol steering init --group %s --slots N", err, group)
+	case errors.Is(err, steering.ErrOutdated):
+		return fmt.Errorf("%w: have root run telcol steering init --group %s, which adds what is missing and changes nothing else", err, group)
 	case errors.Is(err, steering.ErrSlotCount):
 		return usagef("a group that does not exist yet needs its number of workers: telcol steering init --slots N, with N from 1 to %d", steering.MaxSlots)
 	case errors.Is(err, steering.ErrName):

@@ -70,7 +70,7 @@ func evictFor(ctx context.Context, e *env, cfg *collector.Config, log *slog.Logg
 		return nil
 	}
 	g, err := steering.Open(e.steeringRoot, cfg.Group)
-	if errors.Is(err, steering.ErrNoGroup) {
+	if errors.Is(err, steering.ErrNoGroup) || errors.Is(err, steering.ErrOutdated) {
 		return nil // the worker says what is to be done, or makes it
 	}
 	if err != nil {

@@ -109,8 +109,8 @@ func superviseGroup(ctx context.Context, e *env, cfg *collector.Config) (int, er
 	ctx, cancel := context.WithTimeout(ctx, groupLock)
 	defer cancel()
 	g, err := steering.Open(e.steeringRoot, cfg.Group)
-	if errors.Is(err, steering.ErrNoGroup) {
-		if cfg.Slots == 0 {
+	if outdated := errors.Is(err, steering.ErrOutdated); outdated || errors.Is(err, steering.ErrNoGroup) {
+		if cfg.Slots == 0 && !outdated {
 			return 0, usagef("say how many workers: telcol supervise --slots N, with N from 1 to %d", steering.MaxSlots)
 		}
 		var o steering.Options
