@@ -74,7 +74,8 @@ type JoinConfig struct {
 	// once with what has arrived.
 	RIBWait time.Duration `yaml:"rib-wait"`
 	// NewWait is how long the first flows of a device that was never met wait for its BMP session, default 6s; 0 is not at all. It
-	// applies where other devices speak BMP, and in the worker's first minute, when nobody can tell.
+	// applies where other devices speak BMP, and in the worker's first minute, when nobody can tell. A device that does not speak BMP is
+	// held so once, until it is forgotten, and not at all when StateDir has it.
 	NewWait        time.Duration `yaml:"new-wait"`
 	HoldBytes      int           `yaml:"hold-bytes"`       // of flows that wait, per device, default 16 MiB
 	HoldTotalBytes int           `yaml:"hold-total-bytes"` // of flows that wait, all devices, default 256 MiB

@@ -445,3 +445,43 @@ func TestJoinOfSpecialFlows(t *testing.T) {
 		}
 	}
 }
+
+// A device that goes on sending is not forgotten; of one that is, all that it left unfinished is counted.
+func TestForgottenDeviceLeavesItsCounts(t *testing.T) {
+	b := newBench(t)
+	var forgotten []netip.Addr
+	b.cfg.Forgotten = func(a netip.Addr) { forgotten = append(forgotten, a) }
+	for _, d := range []netip.Addr{device1, device2, addr("192.0.2.3")} {
+		b.join(d, flowSpec{src: "10.1.2.3", dst: "10.1.3.4", in: idA})
+	}
+	b.StreamMessage(device2, Stream{Conn: 1}, streamMessage(t, 4, true), testNow)
+	was := b.Counters()
+	now := testNow
+	for range 26 * 60 {
+		now += int64(time.Minute)
+		if err := b.Message(device1, streamMessage(t, 4, true), now); err != nil {
+			t.Fatal(err)
+		}
+		if now == testNow+int64(time.Hour) { // its template comes never
+			b.Message(device2, func() []byte { m := streamMessage(t, 4, false); m[16], m[17] = 3, 0; return m }(), now)
+		}
+		b.Tick(now, 1000)
+		b.Tick(now, 1000)
+	}
+	b.StreamEnded(device2, Stream{Conn: 1}) // until then it is there
+	now += int64(26 * time.Hour)
+	for range 100 {
+		b.Message(device1, streamMessage(t, 4, true), now)
+		b.Tick(now, 1000)
+	}
+	if len(b.devices) != 1 || b.devices[device1] == nil || len(b.order) != 1 || len(forgotten) != 2 {
+		t.Errorf("%d devices, %d in order, forgotten %v; want the one that goes on", len(b.devices), len(b.order), forgotten)
+	}
+	n := b.Counters()
+	if n.IPFIX.OptionsRecords != was.IPFIX.OptionsRecords || n.Options.Changed != was.Options.Changed || n.IPFIX.ExpiredSets+n.IPFIX.EndedSets != 1 {
+		t.Errorf("got %+v and options %+v, want what was counted before, %+v and %+v", n.IPFIX, n.Options, was.IPFIX, was.Options)
+	}
+	if total := b.Totals(); total.HeldSets != 0 || total.HeldBytes != 0 || total.Devices != 1 {
+		t.Errorf("totals %+v", total)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/telcol/telcol/ipfix"
 )
@@ -156,5 +157,41 @@ func TestWhatADeviceHasSaid(t *testing.T) {
 	}
 	if !maps.Equal(lens, map[Stream]uint16{{}: 4, {Conn: 5}: 8}) || !maps.Equal(messages, map[Stream]uint64{{}: 1, {Conn: 5}: 2}) {
 		t.Errorf("templates %v, messages %v", lens, messages)
+	}
+}
+
+// Over TCP templates are sent once and live as long as their connection; a withdrawal cannot overtake its data there, and counts. Over UDP
+// the lifetime counts, and the setting that says to ignore withdrawals.
+func TestTemplatesOfConnectionsDoNotAge(t *testing.T) {
+	for _, tc := range []struct {
+		name           string
+		stream         Stream
+		aged, withdraw bool // the template is there after its lifetime, and after its withdrawal
+	}{{"datagrams", Stream{}, false, true}, {"a connection", Stream{Conn: 1}, true, false}} {
+		t.Run(tc.name, func(t *testing.T) {
+			c, sum := portBench(t, false)
+			c.cfg.IPFIX.TemplateAge, c.cfg.IPFIX.IgnoreWithdrawals = time.Hour, true
+			say := func(msg []byte, now int64) uint64 {
+				t.Helper()
+				if err := c.StreamMessage(device1, tc.stream, msg, now); err != nil {
+					t.Error(err)
+				}
+				return sum()
+			}
+			say(streamMessage(t, 4, true), testNow)
+			later := testNow + int64(2*time.Hour)
+			c.Tick(later, 1000)
+			if known := say(streamMessage(t, 4, false), later) > 0; known != tc.aged {
+				t.Errorf("known after its lifetime: %v", known)
+			}
+			say(streamMessage(t, 4, true), later)
+			var b ipfix.Builder
+			b.Begin(nil, ipfix.Header{Version: ipfix.VersionIPFIX, ExportTime: testNow, Domain: 1})
+			b.Withdraw(256, false)
+			say(finish(t, &b), later)
+			if known := say(streamMessage(t, 4, false), later) > 0; known != tc.withdraw {
+				t.Errorf("known after its withdrawal: %v", known)
+			}
+		})
 	}
 }

@@ -477,3 +477,26 @@ func TestVainWaitsAreBounded(t *testing.T) {
 		t.Errorf("%d records, %d ids remembered, want all flows and the last id", len(*got), n)
 	}
 }
+
+// A message whose flows push older ones out of a full ring: each flow keeps its own arrival and exporter.
+func TestArrivalsInAFullRing(t *testing.T) {
+	size := new(ipfix.Flow).Size() + 64
+	c, got := holdBench(t, Config{HoldBytes: 3 * size})
+	c.SetAliases(map[netip.Addr]netip.Addr{device2: device1})
+	openFeed(t, c, device1, 1, testNow)
+	message(t, c, device1, plainFlows(t, 0, 2), testNow)
+	message(t, c, device2, plainFlows(t, 2, 4), testNow+second)
+	c.Release()
+	if len(*got) != 6 {
+		t.Fatalf("%d records", len(*got))
+	}
+	for i, r := range *got {
+		exporter, received := device1, testNow
+		if r.Flow.Bytes >= 2 {
+			exporter, received = device2, testNow+second
+		}
+		if r.Flow.Bytes != uint64(i) || r.Exporter != exporter || r.Received != received {
+			t.Errorf("record %d: flow %d of %v at %d, want of %v at %d", i, r.Flow.Bytes, r.Exporter, r.Received-testNow, exporter, received-testNow)
+		}
+	}
+}

@@ -29,7 +29,10 @@ tables, the BGP peers with what was told of each, and a summary come at the end.
 a message. No collector is needed; of the settings, the names of elements (ipfix-elements) are used.
 
 It ends with 0 when it found messages, malformed ones too; with 1 when it found none or the file is cut or no
-capture; with 2 for wrong use.`,
+capture; with 2 for wrong use.
+
+In JSON each line has a kind: message, template, options, data, unknown (data without a template), bmp (a message),
+bmp_event, malformed; at the end tables, bmp_peers, summary.`,
 		Example: `  telcol decode --records 1 flows.pcap
   telcol decode --device 192.0.2.1 --template 313 --format json flows.pcap | jq .
   telcol decode --only bmp --records 0 routers.pcap
@@ -43,12 +46,12 @@ capture; with 2 for wrong use.`,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&format, "format", string(decode.Text), "text, or json: one object a line")
-	f.StringVar(&only, "only", "", "ipfix (with NetFlow v9) or bmp: show nothing else")
+	f.StringVar(&format, "format", string(decode.Text), "`FORMAT`: text, or json, one object a line")
+	f.StringVar(&only, "only", "", "`KIND`: ipfix (with NetFlow v9) or bmp, nothing else")
 	f.StringVar(&device, "device", "", "only what this `ADDRESS` sent")
 	f.StringSliceVar(&ports, "port", nil, "only what was sent to this `PORT`, UDP or TCP; may be given often")
 	f.Uint16Var(&o.Template, "template", 0, "show only this template `ID` and its data, and no BMP")
-	f.IntVar(&o.Records, "records", decode.AllRecords, "show at most `N` data records of each template and `N` routes of each view of a BGP peer, -1 for all")
+	f.IntVar(&o.Records, "records", decode.AllRecords, "show at most `N` data records of each template and as many routes of each view of a BGP peer, -1 for all")
 	settings := addSettings(cmd, "ipfix.elements")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s, err := settings.load(e)

@@ -60,7 +60,7 @@ func descriptions() map[string]description {
 		"aliases.learn":     {"on|off", "use addresses that seem to be one device, instead of only reporting them"},
 
 		"join.rib-wait":         {"DURATION", "a flow waits this long for the end of its device's BMP dump"},
-		"join.new-wait":         {"DURATION", "first flows of a device never met wait this long for its BMP session"},
+		"join.new-wait":         {"DURATION", "first flows of a device never met wait this long for a BMP session, if others have one and in the first minute; 0 not at all"},
 		"join.history":          {"DURATION", "routes that ended answer this long for flows that ended before; 0 not at all"},
 		"join.history-bytes":    {argSize, "such routes of a device; the oldest go first"},
 		"join.clock-tolerance":  {"DURATION", "a device's clock may differ this much before its flows meet the routes of now"},
