@@ -193,6 +193,22 @@ func peerUp(p bmp.Peer) *bmp.PeerUp {
 	}
 }
 
+// evpnRoute makes a Route Monitoring of an inclusive multicast route of EVPN (RFC 7432 section 7.3), announced or withdrawn.
+func evpnRoute(p *bmp.Peer, announced bool) []byte {
+	route := append([]byte{3, 17}, 0, 1, 192, 0, 2, 9, 0, 7, 0, 0, 0, 100, 32, 192, 0, 2, 9)
+	family := []byte{0, 25, 70}
+	attr := func(typ byte, v []byte) []byte { return append([]byte{0x80, typ, byte(len(v))}, v...) }
+	attrs := attr(15, append(family, route...))
+	if announced {
+		attrs = append([]byte{0x40, 1, 1, 0, 0x40, 2, 0, 0x40, 5, 4, 0, 0, 0, 100}, attr(14, append(append(family, 4, 192, 0, 2, 9, 0), route...))...)
+	}
+	update := append([]byte{0, 0, 0, byte(len(attrs))}, attrs...)
+	update = append(append(bytes.Repeat([]byte{0xff}, 16), 0, byte(19+len(update)), 2), update...)
+	m := bmp.AppendRouteMonitoring(nil, p, nil, []bgp.NLRI{route4}, &path)[:bmp.HeaderSize+bmp.PeerHeaderSize]
+	m[4] = byte(len(m) + len(update))
+	return append(m, update...)
+}
+
 // scenes are captures, each with what is special about it.
 var scenes = map[string]func(*tape){
 	// Options data, a template, data, the template told again, changed and withdrawn.
@@ -270,6 +286,8 @@ var scenes = map[string]func(*tape){
 		s = bmp.AppendRouteMonitoring(s, &peer, nil, []bgp.NLRI{route4}, &path)
 		s = bmp.AppendRouteMonitoring(s, &locRIB, nil, []bgp.NLRI{route4, routeV}, &path)
 		s = bmp.AppendRouteMonitoring(s, &locRIB, []bgp.NLRI{route4}, nil, nil)
+		s = append(s, evpnRoute(&peer, true)...)
+		s = append(s, evpnRoute(&peer, false)...)
 		s = bmp.AppendEndOfRIB(s, &locRIB, bgp.IPv4Unicast)
 		s = bmp.AppendStatistics(s, &bmp.Statistics{Peer: peer, Stats: []bmp.Statistic{
 			{Type: bmp.StatAdjRIBIn, Value: 1}, {Type: bmp.StatLocRIBFamily, Family: bgp.IPv4Unicast, Value: 2}, {Type: 99, Raw: []byte{1, 2}},
@@ -352,15 +370,15 @@ func TestFilters(t *testing.T) {
 		o    Options
 		want string
 	}{
-		{"all", Options{Records: AllRecords}, `{"bmp":12,"bmp_event":14,"bmp_peers":1,"data":5,"malformed":1,"message":7,"options":3,"summary":1,"tables":1,"template":9}`},
-		{"one record each", Options{Records: 1}, `{"bmp":12,"bmp_event":12,"bmp_peers":1,"data":4,"malformed":1,"message":7,"options":3,"summary":1,"tables":1,"template":9}`},
-		{"no records", Options{}, `{"bmp":12,"bmp_event":10,"bmp_peers":1,"malformed":1,"message":7,"options":3,"summary":1,"tables":1,"template":9}`},
+		{"all", Options{Records: AllRecords}, `{"bmp":14,"bmp_event":16,"bmp_peers":1,"data":5,"malformed":1,"message":7,"options":3,"summary":1,"tables":1,"template":9}`},
+		{"one record each", Options{Records: 1}, `{"bmp":14,"bmp_event":12,"bmp_peers":1,"data":4,"malformed":1,"message":7,"options":3,"summary":1,"tables":1,"template":9}`},
+		{"no records", Options{}, `{"bmp":14,"bmp_event":10,"bmp_peers":1,"malformed":1,"message":7,"options":3,"summary":1,"tables":1,"template":9}`},
 		{"a device", Options{Records: AllRecords, Device: router6}, `{"data":1,"malformed":1,"message":2,"summary":1,"template":1}`},
 		{"a template", Options{Records: AllRecords, Template: 301}, `{"message":1,"options":1,"summary":1,"tables":1,"template":1}`},
 		{"flows alone", Options{Records: AllRecords, Only: OnlyIPFIX}, `{"data":5,"malformed":1,"message":7,"options":3,"summary":1,"tables":1,"template":9}`},
-		{"BMP alone", Options{Records: AllRecords, Only: OnlyBMP}, `{"bmp":12,"bmp_event":14,"bmp_peers":1,"summary":1}`},
-		{"BMP without routes", Options{Only: OnlyBMP}, `{"bmp":12,"bmp_event":10,"bmp_peers":1,"summary":1}`},
-		{"BMP by a port", Options{Only: OnlyBMP, Ports: []uint16{1790}}, `{"bmp":12,"bmp_event":10,"bmp_peers":1,"summary":1}`},
+		{"BMP alone", Options{Records: AllRecords, Only: OnlyBMP}, `{"bmp":14,"bmp_event":16,"bmp_peers":1,"summary":1}`},
+		{"BMP without routes", Options{Only: OnlyBMP}, `{"bmp":14,"bmp_event":10,"bmp_peers":1,"summary":1}`},
+		{"BMP by a port", Options{Only: OnlyBMP, Ports: []uint16{1790}}, `{"bmp":14,"bmp_event":10,"bmp_peers":1,"summary":1}`},
 		{"a template with data", Options{Records: 1, Template: 256, Device: router}, `{"data":3,"message":4,"summary":1,"tables":1,"template":5}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -466,6 +484,111 @@ func TestStreams(t *testing.T) {
 				t.Errorf("%d gaps", sum.Gaps)
 			}
 		})
+	}
+}
+
+// TestEventsAreNumbered holds that events have the numbers that a worker would give them, whatever is shown.
+func TestEventsAreNumbered(t *testing.T) {
+	c := newTape(t)
+	scenes["bmp"](c)
+	numbers := func(records int) map[string]uint64 {
+		out, _, err := decode(t, c.buf.Bytes(), Options{Format: JSON, Only: OnlyBMP, Records: records})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := make(map[string]uint64)
+		for line := range strings.Lines(out) {
+			var e struct {
+				Kind  string
+				Event map[string]any
+			}
+			if err := json.Unmarshal([]byte(line), &e); err != nil {
+				t.Fatal(err)
+			}
+			if e.Kind == "bmp_event" {
+				n := uint64(e.Event["seq"].(float64))
+				delete(e.Event, "seq")
+				text, _ := json.Marshal(e.Event)
+				all[string(text)] = n
+			}
+		}
+		return all
+	}
+	all, few := numbers(AllRecords), numbers(0)
+	for event, n := range few {
+		if all[event] != n {
+			t.Errorf("number %d without routes, %d with them: %s", n, all[event], event)
+		}
+	}
+	if len(few) >= len(all) || len(few) == 0 {
+		t.Errorf("%d events without routes, %d with them", len(few), len(all))
+	}
+}
+
+// TestConnectionsOneAfterTheOther has a router connect again from the same port: what came before has no end there, and what follows is
+// another session.
+func TestConnectionsOneAfterTheOther(t *testing.T) {
+	c := newTape(t)
+	init := bmp.AppendInitiation(nil, &sysName)
+	for i := range uint32(2) {
+		start := 1000 + 1_000_000*i
+		c.packet(router, collector, &layers.TCP{SrcPort: 5002, DstPort: 1790, Seq: start, SYN: true}, nil)
+		c.packet(router, collector, &layers.TCP{SrcPort: 5002, DstPort: 1790, Seq: start + 1, ACK: true}, init)
+		c.packet(router, collector, &layers.TCP{SrcPort: 5002, DstPort: 1790, Seq: start + 1 + uint32(len(init)), ACK: true}, init[:3])
+	}
+	_, sum, err := decode(t, c.buf.Bytes(), Options{Format: JSON})
+	if err != nil || sum.BMP.Sessions != 2 || sum.BMP.Messages != 2 || sum.Gaps != 2 || sum.Malformed != 0 {
+		t.Errorf("error %v, %+v; want two sessions that end within a message", err, sum)
+	}
+}
+
+// TestLooks holds how octets begin that are taken for messages at ports that say nothing.
+func TestLooks(t *testing.T) {
+	flow := message(t, 10, 1, 0, func(b *ipfix.Builder) { b.Template(256, flowFields...) })
+	flow9 := message(t, 9, 1, 0, func(b *ipfix.Builder) { b.Template(256, v9Fields...) })
+	init := bmp.AppendInitiation(nil, &sysName)
+	with := func(b []byte, at int, v ...byte) []byte {
+		b = bytes.Clone(b)
+		copy(b[at:], v)
+		return b
+	}
+	for _, tc := range []struct {
+		name  string
+		proto pcapfile.Proto
+		b     []byte
+		want  content
+	}{
+		{"IPFIX", pcapfile.UDP, flow, flows},
+		{"IPFIX with octets behind it", pcapfile.UDP, append(bytes.Clone(flow), 0), nothing},
+		{"IPFIX without a set", pcapfile.UDP, with(flow, 2, 0, 16)[:16], nothing},
+		{"IPFIX with a reserved set", pcapfile.UDP, with(flow, 16, 0, 4), nothing},
+		{"IPFIX with the last reserved set", pcapfile.UDP, with(flow, 16, 0, 255), nothing},
+		{"IPFIX with data", pcapfile.UDP, with(flow, 16, 1, 0), flows},
+		{"IPFIX with a set of no length", pcapfile.UDP, with(flow, 18, 0, 3), nothing},
+		{"NetFlow v9", pcapfile.UDP, flow9, flows},
+		{"NetFlow v9 of no records", pcapfile.UDP, with(flow9, 2, 0, 0), nothing},
+		{"NetFlow v9 with a set beyond it", pcapfile.UDP, with(flow9, 22, 1, 0), nothing},
+		{"NetFlow v9 cut", pcapfile.UDP, flow9[:23], nothing},
+		{"NetFlow v5", pcapfile.UDP, with(flow9, 1, 5), nothing},
+		{"NetFlow v9 over TCP", pcapfile.TCP, flow9, nothing},
+		{"IPFIX over TCP", pcapfile.TCP, flow, flows},
+		{"IPFIX over TCP with more behind it", pcapfile.TCP, append(bytes.Clone(flow), flow...), flows},
+		{"BMP", pcapfile.TCP, init, routes},
+		{"BMP of version 4", pcapfile.TCP, with(init, 0, 4), routes},
+		{"BMP of version 2", pcapfile.TCP, with(init, 0, 2), nothing},
+		{"BMP of an unknown type", pcapfile.TCP, with(init, 5, 7), nothing},
+		{"BMP of the last known type", pcapfile.TCP, with(init, 5, 6), routes},
+		{"BMP without a TLV", pcapfile.TCP, with(init, 1, 0, 0, 0, 9), nothing},
+		{"BMP of a TLV", pcapfile.TCP, with(init, 1, 0, 0, 0, 10), routes},
+		{"BMP of the longest message", pcapfile.TCP, with(init, 1, 0, 0x10, 0, 0), routes},
+		{"BMP too long", pcapfile.TCP, with(init, 1, 0, 0x10, 0, 1), nothing},
+		{"BMP cut", pcapfile.TCP, init[:5], nothing},
+		{"BMP in a datagram", pcapfile.UDP, init, nothing},
+	} {
+		p := &pcapfile.Packet{Proto: tc.proto, Src: netip.AddrPortFrom(router, 1000), Dst: netip.AddrPortFrom(collector, 7000), Payload: tc.b}
+		if got := (&Options{}).carries(p); got != tc.want {
+			t.Errorf("%s: got %d, want %d", tc.name, got, tc.want)
+		}
 	}
 }
 
