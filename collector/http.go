@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,6 +22,7 @@ type httpServer struct {
 	log  *slog.Logger
 	ln   net.Listener
 	srv  *http.Server
+	left atomic.Bool
 	done sync.WaitGroup
 }
 
@@ -64,10 +66,18 @@ func (s *httpServer) serve() {
 		return
 	}
 	s.done.Go(func() {
-		if err := s.srv.Serve(s.ln); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		if err := s.srv.Serve(s.ln); err != nil && !errors.Is(err, http.ErrServerClosed) && !s.left.Load() {
 			s.log.Error("http server ended", "err", err)
 		}
 	})
+}
+
+// leave takes no more connections: what comes waits for the process that has the listener too. Requests that have begun are answered.
+func (s *httpServer) leave() {
+	if s != nil {
+		s.left.Store(true)
+		s.ln.Close()
+	}
 }
 
 func (s *httpServer) close() {

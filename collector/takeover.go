@@ -227,6 +227,7 @@ func (t *taker) give(ctx context.Context, w *worker) bool {
 		err = aerr
 	}
 	if t.gone {
+		w.http.leave()
 		w.parked.drop()
 		w.log.Info("worker was taken over", "pid", t.conn.PID(), "took", time.Since(began).Round(time.Millisecond))
 		return true

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -223,6 +224,7 @@ func (q *ribQuery) aim(name string, args, given []string) error {
 
 const (
 	ribPatience = 30 * time.Second // for a page; the worker gives up earlier
+	ribAgain    = 2                // more tries when the worker goes away before it answers
 	ribMaxPage  = 256 << 20        // octets of a page; the worker's own bound is far below
 )
 
@@ -251,6 +253,15 @@ func (q *ribQuery) page(ctx context.Context, w io.Writer, u string) (next string
 		req.Header.Set("Accept", "application/json")
 	}
 	resp, err := http.DefaultClient.Do(req)
+	for range ribAgain {
+		if !hasEnded(resp, err) {
+			break
+		}
+		if err == nil {
+			resp.Body.Close()
+		}
+		resp, err = http.DefaultClient.Do(req)
+	}
 	if err != nil {
 		var ue *url.Error
 		if errors.As(err, &ue) {
@@ -273,6 +284,14 @@ func (q *ribQuery) page(ctx context.Context, w io.Writer, u string) (next string
 	}
 	_, err = w.Write(body)
 	return next, err
+}
+
+// hasEnded reports whether the worker went away over the request. One that has taken over may be there.
+func hasEnded(resp *http.Response, err error) bool {
+	if err != nil {
+		return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
+	}
+	return resp.StatusCode == http.StatusServiceUnavailable && resp.Header.Get("Retry-After") == "0"
 }
 
 // withoutMore cuts the line that says how to go on.

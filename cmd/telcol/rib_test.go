@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/telcol/telcol/collector/glass"
@@ -111,5 +113,31 @@ func TestRIBPages(t *testing.T) {
 	}
 	if js := telcol(t, env{}, "rib", "devices", "--http", addr, "--limit", "1", "--all", "--json"); strings.Count(js.stdout, "\n") != 3 {
 		t.Errorf("got %q", js.stdout)
+	}
+}
+
+// TestRibAsksTheSuccessor has the worker end over a request, in each way there is, and another answer.
+func TestRibAsksTheSuccessor(t *testing.T) {
+	for _, ends := range []int{0, 1, 2, 3} {
+		var requests atomic.Int64
+		srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			switch asked := int(requests.Add(1)); {
+			case asked > ends:
+				_, _ = io.WriteString(w, "a page\n")
+			case asked == 1:
+				w.Header().Set("Retry-After", "0")
+				http.Error(w, "the worker has ended", http.StatusServiceUnavailable)
+			default:
+				panic(http.ErrAbortHandler)
+			}
+		}))
+		srv.Config.SetKeepAlivesEnabled(false) // else the client may try again by itself
+		srv.Start()
+		r := telcol(t, env{}, "rib", "devices", "--http", srv.Listener.Addr().String())
+		srv.Close()
+		asked := int(requests.Load())
+		if ok := r.code == 0 && r.stdout == "a page\n"; ok != (ends <= ribAgain) || asked != min(ends, ribAgain)+1 {
+			t.Errorf("%d ends: asked %d times, %+v", ends, asked, r)
+		}
 	}
 }

@@ -38,7 +38,10 @@ func (g *Glass) serve(w http.ResponseWriter, r *http.Request, p *page) {
 	} else {
 		f := g.failureOf(r, err)
 		status, a = f.status, &errorAnswer{Error: f.text}
-		if status == http.StatusServiceUnavailable {
+		switch {
+		case f == errEnded:
+			w.Header().Set("Retry-After", "0")
+		case status == http.StatusServiceUnavailable:
 			w.Header().Set("Retry-After", "1")
 		}
 	}
@@ -75,7 +78,10 @@ func (g *Glass) answer(ctx context.Context, r *http.Request, p *page) (answer, e
 	}
 }
 
-var errBusy = &failure{http.StatusServiceUnavailable, "too many requests are under way, try again"}
+var (
+	errBusy  = &failure{http.StatusServiceUnavailable, "too many requests are under way, try again"}
+	errEnded = &failure{http.StatusServiceUnavailable, "the worker has ended; try again, another may have taken over"}
+)
 
 // failureOf counts an error and makes it one for the reader.
 func (g *Glass) failureOf(r *http.Request, err error) *failure {
@@ -86,6 +92,8 @@ func (g *Glass) failureOf(r *http.Request, err error) *failure {
 			g.count.busy.Add(1)
 			return f
 		}
+	case errors.Is(err, context.Canceled) && r.Context().Err() == nil: // Look says so
+		f = errEnded
 	case late(err):
 		f = &failure{http.StatusServiceUnavailable, "the worker does not answer in time"}
 	default:

@@ -164,3 +164,15 @@ func FuzzQuery(f *testing.F) {
 		}
 	})
 }
+
+// TestWorkerEnds holds that who asks a worker at its end hears that another may be there by now.
+func TestWorkerEnds(t *testing.T) {
+	ended := func(context.Context, func(*correlate.Correlator)) error { return context.Canceled }
+	x := &world{mux: http.NewServeMux(), Glass: New(Config{Look: ended, Log: slog.New(slog.DiscardHandler)})}
+	x.Register(x.mux)
+	w := x.get("/devices?format=text")
+	if got, want := fmt.Sprint(w.Code, " ", w.Header().Get("Retry-After"), " ", w.Body),
+		"503 0 the worker has ended; try again, another may have taken over\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
