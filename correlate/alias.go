@@ -20,6 +20,9 @@ func (c *Correlator) SetAliases(aliases map[netip.Addr]netip.Addr) (changed []ne
 		}
 		changed = append(changed, from)
 		if d := c.devices[from]; d != nil {
+			for id := range d.sessions {
+				c.stray(id)
+			}
 			c.forget(d)
 		}
 		c.endAlias(was[from], from)
@@ -33,7 +36,27 @@ func (c *Correlator) SetAliases(aliases map[netip.Addr]netip.Addr) (changed []ne
 	return changed
 }
 
-// endAlias forgets the templates that a device told from one of its other addresses.
+// stray makes the correlator pass over what a session still tells before it ends.
+func (c *Correlator) stray(session uint64) {
+	if c.strays == nil {
+		c.strays = make(map[uint64]struct{})
+	}
+	c.strays[session] = struct{}{}
+}
+
+// isStray reports whether a batch is of a session that began when its address was another device's. What it tells until it ends, which it is
+// about to, belongs to nobody.
+func (c *Correlator) isStray(b *Batch) bool {
+	_, stray := c.strays[b.session]
+	for i := range b.ops {
+		if stray && b.ops[i].kind == opSessionDown {
+			delete(c.strays, b.session)
+		}
+	}
+	return stray
+}
+
+// endAlias forgets the templates that a device told from one of its other addresses, and ends its BMP sessions from there.
 func (c *Correlator) endAlias(device, from netip.Addr) {
 	d := c.devices[device]
 	if d == nil {
@@ -42,6 +65,12 @@ func (c *Correlator) endAlias(device, from netip.Addr) {
 	for s := range d.streams {
 		if s.Addr == from {
 			c.endStream(d, s)
+		}
+	}
+	for id, source := range d.sessions {
+		if source == from {
+			d.endSession(id, d.seen)
+			c.stray(id)
 		}
 	}
 }

@@ -123,6 +123,55 @@ func TestHeldFlowsOfANewAlias(t *testing.T) {
 	}
 }
 
+// A session of an address that is another device's from now on ends as the one's that it began as, and what it still tells is nobody's.
+func TestSessionsOfChangedAliases(t *testing.T) {
+	one := func(prefix string) [][]byte {
+		return [][]byte{peerUp(locRIB(0)), route(locRIB(0), prefix, 1, "203.0.113.1"), endOfRIB(locRIB(0))}
+	}
+	alias := map[netip.Addr]netip.Addr{device1: device2}
+	for _, tt := range []struct {
+		name          string
+		before, after map[netip.Addr]netip.Addr
+		device        netip.Addr // whose the session is before
+		gone          bool       // the device is
+	}{
+		{"alias no more", alias, nil, device2, false},
+		{"alias of another", alias, map[netip.Addr]netip.Addr{device1: device1v6}, device2, false},
+		{"alias now", nil, alias, device1, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, _ := holdBench(t, Config{})
+			c.SetAliases(tt.before)
+			old := openFeed(t, c, device1, 1, testNow)
+			old.tell(testNow, one("10.1.0.0/16")...)
+			c.SetAliases(tt.after)
+			for range 2 {
+				old.tell(testNow, one("10.2.0.0/16")...)
+			}
+			next := openFeed(t, c, device1, 2, testNow)
+			next.tell(testNow, one("10.3.0.0/16")...)
+			old.close(testNow)
+			if n := c.Totals().BMPSessions; n != 1 || len(c.strays) != 0 {
+				t.Errorf("%d sessions, %d strays; want the new one alone", n, len(c.strays))
+			}
+			now := c.devices[c.Canonical(device1)]
+			if now == nil || now.Sessions() != 1 || now.rib.Routes() != 1 {
+				t.Errorf("the address's device has %d sessions and %d routes, want one of each", now.Sessions(), now.rib.Routes())
+			}
+			was := c.devices[tt.device]
+			if tt.gone != (was == nil) {
+				t.Fatalf("device %v: %v", tt.device, was)
+			}
+			if was != nil && (was.Sessions() != 0 || was.rib.Routes() != 1 || was.RIBState() != RIBStale) {
+				t.Errorf("the device of before has %d sessions, %d routes, %v", was.Sessions(), was.rib.Routes(), was.RIBState())
+			}
+			if n := c.Counters().BMP; n.Superseded != 2 {
+				t.Errorf("%d routes passed over, want 2", n.Superseded)
+			}
+		})
+	}
+}
+
 func TestAliasCandidates(t *testing.T) {
 	named := func(c *Correlator, device netip.Addr, session uint64, name string, id netip.Addr) {
 		s := openFeed(t, c, device, session, testNow)

@@ -74,13 +74,18 @@ func (b *Batch) Device() netip.Addr { return b.device }
 // Apply carries out a batch. now is in Unix nanoseconds.
 func (c *Correlator) Apply(b *Batch, now int64) {
 	c.counted.BMP.add(&b.counted)
+	if c.isStray(b) {
+		c.counted.BMP.Superseded += b.counted.Announced
+		c.counted.BMP.WithdrawnLate += b.counted.Withdrawn
+		return
+	}
 	d := c.deviceOf(c.Canonical(b.device), now)
 	if d == nil {
 		c.counted.DeviceQuota++
 		c.counted.BMP.RoutesOfNoDevice += b.counted.Announced
 		return
 	}
-	d.openSession(b.session)
+	d.openSession(b.session, b.device)
 	session := d.rib.Session(b.session)
 	for i := range b.ops {
 		o := &b.ops[i]
@@ -112,23 +117,27 @@ func (c *Correlator) Apply(b *Batch, now int64) {
 		case opSessionUp:
 			c.sessionUp(d, now)
 		case opSessionDown:
-			delete(d.sessions, b.session)
-			clear(d.drift)
-			session.End(now)
+			d.endSession(b.session, now)
 		}
 	}
 	c.noteQuota(d)
 }
 
+func (d *Device) endSession(session uint64, now int64) {
+	delete(d.sessions, session)
+	clear(d.drift)
+	d.rib.Session(session).End(now)
+}
+
 // openSession notes that a session is open. Batches before may have met with too many devices, so that each one may be the first.
-func (d *Device) openSession(session uint64) {
+func (d *Device) openSession(session uint64, source netip.Addr) {
 	if _, ok := d.sessions[session]; ok {
 		return
 	}
 	if len(d.sessions) == 0 {
 		d.quota = quota{before: d.rib.Stats()}
 	}
-	d.sessions[session] = struct{}{}
+	d.sessions[session] = source
 }
 
 func (c *Correlator) announce(d *Device, session rib.Session, b *Batch, o *op) {

@@ -21,7 +21,7 @@ type BMPCounters struct {
 	Withdrawn        uint64 // routes
 	NotKept          uint64 // routes of families that the RIB does not hold
 	RoutesRefused    uint64 // beyond a quota of the device
-	Superseded       uint64 // routes that an older session announced, about what a newer one of the device tells
+	Superseded       uint64 // routes that an older session announced, about what a newer one of the device tells, or after its address became another device's
 	WithdrawnLate    uint64 // the same of withdrawals
 	RoutesOfNoDevice uint64 // of devices beyond Config.MaxDevices
 	EndOfRIB         uint64

@@ -73,6 +73,7 @@ type Correlator struct {
 	order   []*Device                 // of devices, for rounds that go on where they stopped
 	next    int                       // in order
 	aliases map[netip.Addr]netip.Addr // to canonical addresses
+	strays  map[uint64]struct{}       // BMP sessions that began as another device's, until they end
 	gone    ipfix.Counters
 	counted Counters
 

@@ -16,8 +16,8 @@ type Device struct {
 	session  *ipfix.Session     // of its datagrams, unless their port counts
 	streams  map[Stream]*stream // of its other transport sessions
 	rib      *rib.RIB
-	sessions map[uint64]struct{} // open BMP sessions, by Feed
-	seen     int64               // Unix nanoseconds of the last datagram or BMP message
+	sessions map[uint64]netip.Addr // open BMP sessions, by Feed, with where they come from
+	seen     int64                 // Unix nanoseconds of the last datagram or BMP message
 	hold     hold
 	quality  quality
 	clock    clock
@@ -40,7 +40,7 @@ type Device struct {
 }
 
 func (c *Correlator) newDevice(addr netip.Addr, now int64) *Device {
-	d := &Device{addr: addr, seen: now, sessions: make(map[uint64]struct{}), drift: make(map[rib.PeerKey][]Drift)}
+	d := &Device{addr: addr, seen: now, sessions: make(map[uint64]netip.Addr), drift: make(map[rib.PeerKey][]Drift)}
 	d.options = ipfix.NewTables(c.cfg.IPFIX)
 	d.session = ipfix.NewSession(c.model, c.cfg.IPFIX, d.options)
 	d.rib = rib.New(c.intern, rib.Options{

@@ -85,8 +85,8 @@ func (l Live) AppendState(b []byte) []byte {
 		b = binary.AppendVarint(b, t)
 	}
 	b = binary.AppendUvarint(b, uint64(len(d.sessions)))
-	for id := range d.sessions {
-		b = binary.AppendUvarint(b, id)
+	for id, source := range d.sessions {
+		b = appendOctets(binary.AppendUvarint(b, id), source.AsSlice())
 	}
 	b = binary.AppendUvarint(b, uint64(len(d.hold.gaveUp)))
 	for v := range d.hold.gaveUp {
@@ -169,8 +169,9 @@ func (c *Correlator) RestoreDevice(device netip.Addr, state []byte, now int64) (
 	d.clock.off = r.octet()&1 != 0
 	d.awaitedUntil, d.seen, d.imageAt, d.clock.offset = r.int(), r.int(), r.int(), r.int()
 	for range r.count() {
-		if id := r.uint(math.MaxUint64); !r.bad {
-			d.sessions[id] = struct{}{}
+		id := r.uint(math.MaxUint64)
+		if source, _ := netip.AddrFromSlice(r.octets()); !r.bad {
+			d.sessions[id] = source
 		}
 	}
 	if n := r.count(); n > 0 {
