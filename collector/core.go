@@ -34,6 +34,9 @@ type core struct {
 
 	readErrors atomic.Uint64
 
+	// frozen is what snapshot gives while the owner hands over, which may take longer than anybody waits. Nothing is counted meanwhile.
+	frozen atomic.Pointer[snapshot]
+
 	// Set before run, and nil when there is no steering group.
 	probe   func(src netip.AddrPort, payload []byte) bool // answers a datagram of a self-test
 	sighted chan<- []netip.Addr                           // takes sources to tell to the group
@@ -349,6 +352,9 @@ var errEnded = errors.New("the owner of the devices has ended")
 
 // snapshot asks the owner for its counters. When it has ended they are those of its end.
 func (c *core) snapshot(ctx context.Context) (s *snapshot, ok bool) {
+	if s := c.frozen.Load(); s != nil {
+		return s, true
+	}
 	ctx, cancel := context.WithTimeout(ctx, snapshotPatience)
 	defer cancel()
 	err := c.ask(ctx, func() { s = c.takeSnapshot() })

@@ -241,6 +241,8 @@ func (t *taker) give(ctx context.Context, w *worker) bool {
 // giveAll is give in the goroutine of the owner, who does nothing else meanwhile.
 func (t *taker) giveAll(w *worker) error {
 	w.core.drain()
+	w.core.frozen.Store(w.core.takeSnapshot())
+	defer w.core.frozen.Store(nil)
 	if err := t.tell(w); err != nil {
 		return err
 	}

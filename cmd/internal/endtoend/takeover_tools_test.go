@@ -37,7 +37,7 @@ func TestCommandsDuringTakeovers(t *testing.T) {
 	r.waitRecords(g.out, 1)
 	g.checkTold(t, g.workers[0].Cmd.Process.Pid)
 
-	conn := g.holdTakeover(t)
+	conn, began := g.holdTakeover(t), time.Now()
 	ask := g.queries()
 	var pending sync.WaitGroup
 	for _, q := range ask {
@@ -47,7 +47,17 @@ func TestCommandsDuringTakeovers(t *testing.T) {
 			}
 		})
 	}
+	// The worker tells all the while that it is well, however long it takes.
+	daemons.Eventually(t, 10*time.Second, "reports in a takeover", func() error {
+		if s := g.status(t); s.BeatAge > 1.9 || time.Since(began) < 2500*time.Millisecond {
+			return fmt.Errorf("the last one is %v s old, %v after the beginning", s.BeatAge, time.Since(began))
+		}
+		return nil
+	})
 	g.checkTold(t, g.workers[0].Cmd.Process.Pid)
+	if up, n := g.workers[0].Metric(t, "telcol_up"), g.workers[0].Metric(t, "telcol_rib_routes"); up != 1 || n != 2 {
+		t.Errorf("in a takeover: telcol_up %v, %v routes", up, n)
+	}
 	conn.Close() // which is the end of it
 	pending.Wait()
 	g.checkTold(t, g.workers[0].Cmd.Process.Pid)
@@ -123,14 +133,7 @@ func (g *replaceable) holdTakeover(t *testing.T) *takeover.Conn {
 func (g *replaceable) checkTold(t *testing.T, pid int) {
 	t.Helper()
 	daemons.Eventually(t, 5*time.Second, "the status of the slot", func() error {
-		var st steering.Status
-		if err := json.Unmarshal([]byte(daemons.Telcol(t, "steering", "status", "--json", "--group", g.name)), &st); err != nil {
-			t.Fatal(err)
-		}
-		if len(st.Slots) != 1 || !st.Slots[0].Alive || st.Slots[0].Stuck || len(st.Strangers) != 0 {
-			t.Fatalf("slots %+v, strangers %+v", st.Slots, st.Strangers)
-		}
-		s := st.Slots[0]
+		s := g.status(t)
 		if s.PID != pid || s.Report == nil || s.Report.Sessions != 1 {
 			return fmt.Errorf("process %d, report %+v; want process %d", s.PID, s.Report, pid)
 		}
@@ -139,6 +142,19 @@ func (g *replaceable) checkTold(t *testing.T, pid int) {
 	if out, want := daemons.Telcol(t, "steering", "where", "127.1.0.1", "--group", g.name), fmt.Sprintf("pid %d", pid); !strings.Contains(out, want) {
 		t.Errorf("where says %s, want %s", out, want)
 	}
+}
+
+// status is what is told of the slot, which is well.
+func (g *replaceable) status(t *testing.T) steering.SlotStatus {
+	t.Helper()
+	var st steering.Status
+	if err := json.Unmarshal([]byte(daemons.Telcol(t, "steering", "status", "--json", "--group", g.name)), &st); err != nil {
+		t.Fatal(err)
+	}
+	if len(st.Slots) != 1 || !st.Slots[0].Alive || st.Slots[0].Stuck || len(st.Strangers) != 0 {
+		t.Fatalf("slots %+v, strangers %+v", st.Slots, st.Strangers)
+	}
+	return st.Slots[0]
 }
 
 // query is a command that asks the worker about its devices.
