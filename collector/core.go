@@ -192,7 +192,11 @@ func (c *core) roundOwned(now time.Time) {
 		}
 	}
 	if gone := c.owned.gone(now); gone != nil {
-		c.counted.moved += uint64(c.corr.Drop(gone))
+		dropped, stay := c.corr.Drop(gone)
+		c.counted.moved += uint64(dropped)
+		if stay > 0 {
+			c.owned.settled = now.Add(settleTime)
+		}
 	}
 }
 

@@ -43,7 +43,7 @@ const (
 	maxKnownSources = 1 << 16
 	// moveGrace is how long after a move a device's datagrams may still wait in the receive buffer.
 	moveGrace = 10 * time.Second
-	// settleTime is how long after a move devices that have gone are looked for.
+	// settleTime is how long after a move devices that have gone are looked for, and after one was found that had to stay for now.
 	settleTime = 2 * time.Minute
 	// sightEvery is how often the sources that are still there are told to the group.
 	sightEvery = 30 * time.Second
@@ -63,10 +63,8 @@ func (o *ownership) check(src netip.Addr) bool {
 	if o == nil {
 		return true
 	}
-	if o.table != nil {
-		if t := o.table(); t != o.at {
-			o.turn(t, time.Now())
-		}
+	if o.table != nil && o.table() != o.at {
+		o.turn(o.table(), time.Now())
 	}
 	own, ok := o.known[src]
 	o.source = -1
@@ -163,6 +161,10 @@ func (o *ownership) cameFrom() int {
 func (o *ownership) round(now time.Time) []netip.Addr {
 	if o == nil {
 		return nil
+	}
+	// Nothing may come any more that check would be asked about.
+	if o.table != nil && o.table() != o.at {
+		o.turn(o.table(), now)
 	}
 	if p := o.former.Load(); p != nil {
 		if left := o.formerTables(now); len(left) < len(*p) {

@@ -76,6 +76,30 @@ func TestOwnershipFollowsTheTable(t *testing.T) {
 	})
 }
 
+// A slot that gets nothing any more, as one that was drained, notices all the same that its devices have gone.
+func TestOwnershipOfADrainedSlot(t *testing.T) {
+	old, known, kernel := movable(1)
+	plan := steering.NewTable(steering.Key{}, 1) // slot 0 has everything
+	device := netip.MustParseAddr("10.0.0.1")
+	for ; known.Load().Slot(device) != 1; device = device.Next() {
+	}
+	if !old.check(device) || old.gone(time.Now()) != nil {
+		t.Fatal("before")
+	}
+	known.Store(plan)
+	kernel.Store(plan)
+	now := time.Now()
+	old.round(now)
+	if gone := old.gone(now); gone == nil || gone(device) {
+		t.Error("it is not looked for, or at once")
+	}
+	later := now.Add(moveGrace + time.Second)
+	old.round(later)
+	if gone := old.gone(later); gone == nil || !gone(device) {
+		t.Error("it is not noticed")
+	}
+}
+
 func TestOwnershipTellsSources(t *testing.T) {
 	o, _, _ := movable(1)
 	var want []netip.Addr

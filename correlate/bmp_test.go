@@ -455,8 +455,8 @@ func TestRIBCountersAreSums(t *testing.T) {
 	if before.Announced != 10 || before.RefusedRoutes != 4 || before.Withdrawn+before.WithdrawnAbsent != 2 {
 		t.Errorf("got %+v", before)
 	}
-	if n := c.Drop(func(a netip.Addr) bool { return a == device1 }); n != 1 {
-		t.Fatalf("%d devices dropped", n)
+	if n, stay := c.Drop(func(a netip.Addr) bool { return a == device1 }); n != 1 || stay != 0 {
+		t.Fatalf("%d devices dropped, %d stay", n, stay)
 	}
 	if after := c.Counters().RIB; after != before {
 		t.Errorf("after a device has gone %+v, before %+v", after, before)

@@ -12,18 +12,19 @@ func (c *Correlator) Resave(device netip.Addr) {
 	}
 }
 
-// Drop forgets the devices that gone reports, as those that have been silent for long: with templates, options and routes. One that has a
-// BMP session, flows that wait, or data sets that wait for their template, stays for the time being. It returns how many it forgot.
-func (c *Correlator) Drop(gone func(netip.Addr) bool) (n int) {
+// Drop forgets the devices that gone reports, as those that have been silent for long: with templates, options, routes, and data sets that
+// wait for a template, which will not come here. One that has a BMP session or flows that wait stays for the time being. It returns how many it
+// forgot and how many stay.
+func (c *Correlator) Drop(gone func(netip.Addr) bool) (dropped, stay int) {
 	for addr, d := range c.devices {
-		if len(d.sessions) > 0 || len(d.hold.flows) > 0 || !gone(addr) {
-			continue
+		switch {
+		case !gone(addr):
+		case len(d.sessions) > 0 || len(d.hold.flows) > 0:
+			stay++
+		default:
+			c.forget(d)
+			dropped++
 		}
-		if _, sets, _ := d.options.Kept(); sets > 0 {
-			continue
-		}
-		c.forget(d)
-		n++
 	}
-	return n
+	return dropped, stay
 }
