@@ -9,10 +9,7 @@ import (
 
 // joinFlow fills the record with what the device's options and routes say of the flow.
 func (d *Device) joinFlow(f *ipfix.Flow, p *vrfPlan, r *Record) {
-	r.IngressVRFName, r.EgressVRFName, r.VRFName = p.ingress.name, p.egress.name, p.vrfName()
-	r.RD, r.HasRD = p.used.rd, p.used.named && p.used.known
-	r.InIfName, r.OutIfName = interfaceNames(f)
-
+	r.describe(f, p)
 	q := question{}
 	q.at, q.asOf = d.flowEnd(f)
 	hasSrc, hasDst := f.Has&ipfix.FieldSrcAddr != 0, f.Has&ipfix.FieldDstAddr != 0
@@ -21,6 +18,19 @@ func (d *Device) joinFlow(f *ipfix.Flow, p *vrfPlan, r *Record) {
 	d.joinSide(&r.Dst, p.dst, f.Dst, hasDst, &q)
 	r.AsOfFlowEnd = q.asked > 0 && q.asked == q.then
 	r.RIB = d.ribState(r, p)
+}
+
+// Describe fills in what the device's options say of the flow: all that the record of a device without routes has beside the flow itself.
+func (r *Record) Describe(f *ipfix.Flow) {
+	var p vrfPlan
+	planVRF(f, &p)
+	r.describe(f, &p)
+}
+
+func (r *Record) describe(f *ipfix.Flow, p *vrfPlan) {
+	r.IngressVRFName, r.EgressVRFName, r.VRFName = p.ingress.name, p.egress.name, p.vrfName()
+	r.RD, r.HasRD = p.used.rd, p.used.named && p.used.known
+	r.InIfName, r.OutIfName = interfaceNames(f)
 }
 
 // question is what the two lookups of a flow have in common.

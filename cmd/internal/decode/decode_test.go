@@ -217,6 +217,16 @@ var scenes = map[string]func(*tape){
 			b.OptionsTemplate(300, ipfix.Field{ID: 234, Len: 4, Scope: true}, ipfix.Field{ID: 236, Len: 8}, ipfix.Field{ID: 90, Len: 8})
 			b.OptionsTemplate(301, ipfix.Field{ID: 10, Len: 4, Scope: true}, ipfix.Field{ID: 82, Len: 65535}, ipfix.Field{ID: 83, Len: 65535})
 			b.OptionsTemplate(302, ipfix.Field{ID: 149, Len: 4, Scope: true}, ipfix.Field{ID: 305, Len: 4}, ipfix.Field{ID: 306, Len: 4})
+			b.OptionsTemplate(303, ipfix.Field{ID: 302, Len: 4, Scope: true}, ipfix.Field{ID: 309, Len: 4}, ipfix.Field{ID: 310, Len: 4})
+			b.OptionsTemplate(304, ipfix.Field{ID: 301, Len: 8, Scope: true}, ipfix.Field{ID: 302, Len: 4}, ipfix.Field{ID: 302, Len: 4})
+			b.Set(303)
+			b.Uint(1, 4)
+			b.Uint(1, 4)
+			b.Uint(10, 4)
+			b.Set(304)
+			b.Uint(6, 8)
+			b.Uint(1, 4)
+			b.Uint(2, 4)
 			b.Set(300)
 			b.Uint(100, 4)
 			b.Text("blue", 8)
@@ -230,20 +240,20 @@ var scenes = map[string]func(*tape){
 			b.Uint(1, 4)
 			b.Uint(999, 4)
 		}))
-		c.datagram(4739, message(c.t, 10, 7, 3, func(b *ipfix.Builder) {
+		c.datagram(4739, message(c.t, 10, 7, 5, func(b *ipfix.Builder) {
 			b.Template(256, flowFields...)
 			b.Set(256)
 			flowRecord(b, 1)
 			flowRecord(b, 2)
 		}))
-		c.datagram(4739, message(c.t, 10, 7, 5, func(b *ipfix.Builder) {
+		c.datagram(4739, message(c.t, 10, 7, 7, func(b *ipfix.Builder) {
 			b.Template(256, flowFields...)
 			b.Template(256, flowFields[:2]...)
 			b.Set(256)
 			b.Addr(netip.MustParseAddr("198.51.100.1"))
 			b.Addr(netip.MustParseAddr("203.0.113.2"))
 		}))
-		c.datagram(4739, message(c.t, 10, 7, 16, func(b *ipfix.Builder) { b.Withdraw(256, false) }))
+		c.datagram(4739, message(c.t, 10, 7, 18, func(b *ipfix.Builder) { b.Withdraw(256, false) }))
 	},
 	// Data before its template, for another port than the usual ones, among what is no export at all.
 	"held": func(c *tape) {
@@ -370,12 +380,12 @@ func TestFilters(t *testing.T) {
 		o    Options
 		want string
 	}{
-		{"all", Options{Records: AllRecords}, `{"bmp":14,"bmp_event":16,"bmp_peers":1,"data":5,"malformed":1,"message":7,"options":3,"summary":1,"tables":1,"template":9}`},
-		{"one record each", Options{Records: 1}, `{"bmp":14,"bmp_event":12,"bmp_peers":1,"data":4,"malformed":1,"message":7,"options":3,"summary":1,"tables":1,"template":9}`},
-		{"no records", Options{}, `{"bmp":14,"bmp_event":10,"bmp_peers":1,"malformed":1,"message":7,"options":3,"summary":1,"tables":1,"template":9}`},
+		{"all", Options{Records: AllRecords}, `{"bmp":14,"bmp_event":16,"bmp_peers":1,"data":5,"malformed":1,"message":7,"options":5,"summary":1,"tables":1,"template":11}`},
+		{"one record each", Options{Records: 1}, `{"bmp":14,"bmp_event":12,"bmp_peers":1,"data":4,"malformed":1,"message":7,"options":5,"summary":1,"tables":1,"template":11}`},
+		{"no records", Options{}, `{"bmp":14,"bmp_event":10,"bmp_peers":1,"malformed":1,"message":7,"options":5,"summary":1,"tables":1,"template":11}`},
 		{"a device", Options{Records: AllRecords, Device: router6}, `{"data":1,"malformed":1,"message":2,"summary":1,"template":1}`},
 		{"a template", Options{Records: AllRecords, Template: 301}, `{"message":1,"options":1,"summary":1,"tables":1,"template":1}`},
-		{"flows alone", Options{Records: AllRecords, Only: OnlyIPFIX}, `{"data":5,"malformed":1,"message":7,"options":3,"summary":1,"tables":1,"template":9}`},
+		{"flows alone", Options{Records: AllRecords, Only: OnlyIPFIX}, `{"data":5,"malformed":1,"message":7,"options":5,"summary":1,"tables":1,"template":11}`},
 		{"BMP alone", Options{Records: AllRecords, Only: OnlyBMP}, `{"bmp":14,"bmp_event":16,"bmp_peers":1,"summary":1}`},
 		{"BMP without routes", Options{Only: OnlyBMP}, `{"bmp":14,"bmp_event":10,"bmp_peers":1,"summary":1}`},
 		{"BMP by a port", Options{Only: OnlyBMP, Ports: []uint16{1790}}, `{"bmp":14,"bmp_event":10,"bmp_peers":1,"summary":1}`},

@@ -19,6 +19,7 @@ func rows(o *ipfix.Options) []tableEvent {
 	list = appendRows(list, "interface", o.Interfaces, interfaceText, func(i ipfix.Interface) ipfix.Told { return i.Told })
 	list = appendRows(list, "selector", o.Selectors, samplingText, samplingTold)
 	list = appendRows(list, "sampler", o.Samplers, samplingText, samplingTold)
+	list = appendRows(list, "selection sequence", o.Sequences, sequenceText, func(s ipfix.SelectionSequence) ipfix.Told { return s.Told })
 	list = appendRows(list, "sampling of interface", o.PerIf, samplingText, samplingTold)
 	if o.Default != (ipfix.Sampling{}) {
 		e := tableEvent{Table: "sampling", Value: samplingText(o.Default)}
@@ -77,6 +78,14 @@ func samplingText(s ipfix.Sampling) string {
 	}
 	if s.Name != "" {
 		text += fmt.Sprintf(", %q", s.Name)
+	}
+	return text
+}
+
+func sequenceText(s ipfix.SelectionSequence) string {
+	text := "selectors"
+	for _, id := range s.Selectors {
+		text += fmt.Sprintf(" %d", id)
 	}
 	return text
 }
