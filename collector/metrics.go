@@ -299,7 +299,7 @@ func collectDecodeLosses(e *emitter, s *snapshot) {
 	unknown := n.BadVersions
 	for v, k := range s.corr.VersionUnknown {
 		unknown += k
-		e.counter("telcol_intake_version_total", "Datagrams of a version that is not decoded; 65535 stands for all beyond the first 64.", k,
+		e.counter("telcol_intake_version_total", "Datagrams of a version that is not decoded, 0 for sFlow; 65535 stands for all beyond the first 64.", k,
 			"version", strconv.Itoa(int(v)))
 	}
 	e.counter("telcol_lost_total", lostHelp, unknown, "stage", "decode", "reason", "version")

@@ -320,7 +320,7 @@ func TestMessageRefused(t *testing.T) {
 		want error
 	}{
 		{"no version", device1, []byte{0}, ErrShort},
-		{"NetFlow v5", device1, make([]byte, 72), ErrVersion},
+		{"sFlow", device1, make([]byte, 72), ErrVersion},
 		{"cut header", device1, []byte{0, 10, 0, 16}, ipfix.ErrShort},
 		{"one device too many", device2, []byte{0, 10, 0, 16}, ErrDeviceQuota},
 	} {
@@ -333,6 +333,21 @@ func TestMessageRefused(t *testing.T) {
 	n := c.Counters()
 	if n.TooShort != 1 || n.VersionUnknown[0] != 1 || n.DeviceQuota != 1 || n.IPFIX.BadMessages != 1 {
 		t.Errorf("counters %+v", n)
+	}
+}
+
+func TestVersionsAreNamed(t *testing.T) {
+	b := newBench(t)
+	for v, want := range map[byte]string{
+		0: "version 0, perhaps sFlow: version is not decoded", 5: "NetFlow v5 instead of v9 or IPFIX: version is not decoded",
+		11: "version 11: version is not decoded",
+	} {
+		if err := b.Message(device1, []byte{0, v, 0, 1}, testNow); err == nil || err.Error() != want {
+			t.Errorf("got %q, want %q", err, want)
+		}
+	}
+	if n := b.Totals().Devices; n != 0 {
+		t.Errorf("%d devices of what is not decoded", n)
 	}
 }
 

@@ -45,7 +45,7 @@ func (c *Correlator) StreamMessage(src netip.Addr, s Stream, msg []byte, receive
 	}
 	if v := binary.BigEndian.Uint16(msg); v != ipfix.VersionIPFIX && v != ipfix.VersionNetFlow9 {
 		c.countVersion(v)
-		return fmt.Errorf("version %d: %w", v, ErrVersion)
+		return fmt.Errorf("%s: %w", versionText(v), ErrVersion)
 	}
 	device := c.Canonical(src)
 	if device != src && s.Conn == 0 {
@@ -66,6 +66,17 @@ func (c *Correlator) StreamMessage(src netip.Addr, s Stream, msg []byte, receive
 	}
 	c.review(d, received, releaseSlice)
 	return err
+}
+
+// versionText names a version that is not decoded, for those who have to change it at the router.
+func versionText(v uint16) string {
+	switch v {
+	case 0: // the first half of its version, which has four octets
+		return "version 0, perhaps sFlow"
+	case 1, 5, 6, 7, 8:
+		return fmt.Sprintf("NetFlow v%d instead of v9 or IPFIX", v)
+	}
+	return fmt.Sprintf("version %d", v)
 }
 
 // sessionOf finds or makes the decoder of a stream.
