@@ -250,6 +250,8 @@ func advise(err error, flag string) error {
 		return fmt.Errorf("%w: stop that worker first, or choose another --slot, or --takeover replaces it", err)
 	case errors.Is(err, steering.ErrLocked):
 		return fmt.Errorf("%w: end that process if it is stuck", err)
+	case errors.Is(err, steering.ErrOtherUser):
+		return fmt.Errorf("%w: run it as that user", err)
 	case errors.Is(err, steering.ErrPortInUse), errors.Is(err, intake.ErrInUse):
 		return fmt.Errorf("%w: stop what uses it or choose another address with --%s", err, flag)
 	case errors.Is(err, steering.ErrNoListener):

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +25,10 @@ var (
 	ErrIncompatible = errors.New("pinned by an incompatible version")
 	// ErrPortInUse means that sockets outside the group hold the port.
 	ErrPortInUse = errors.New("port in use")
+	// ErrOtherUser means that the group's workers hold the port and another user runs
+	// them than this process: the kernel lets sockets of one user share a port. It is
+	// ErrPortInUse as well.
+	ErrOtherUser = errors.New("the group's workers are another user's")
 	// ErrSlotTaken means that a live socket holds the slot; see [SlotTakenError].
 	ErrSlotTaken = errors.New("slot taken")
 	// ErrSlotRange means a slot the group does not have; see [SlotRangeError].
@@ -135,6 +140,9 @@ type PortInUseError struct {
 	Addr     netip.AddrPort
 	Group    string  // another steering group, if that is what it is
 	Owners   []Owner // as far as they can be seen from here
+	// Mates means that the owners are workers of this group, of another user than this
+	// process.
+	Mates bool
 }
 
 func (e *PortInUseError) Error() string {
@@ -144,6 +152,8 @@ func (e *PortInUseError) Error() string {
 	}
 	who := strings.Join(slices.Compact(names), ", ")
 	switch {
+	case e.Mates:
+		who = fmt.Sprintf("the group's own workers: %s, of user %d, and this process is of user %d", who, e.Owners[0].UID, os.Geteuid())
 	case e.Group != "":
 		who = fmt.Sprintf("steering group %q: %s", e.Group, who)
 	case who == "":
@@ -152,8 +162,10 @@ func (e *PortInUseError) Error() string {
 	return fmt.Sprintf("%s %s is in use by %s", e.Listener.Proto, e.Addr, who)
 }
 
-// Is reports whether target is [ErrPortInUse].
-func (e *PortInUseError) Is(target error) bool { return target == ErrPortInUse }
+// Is reports whether target is [ErrPortInUse], or [ErrOtherUser] where that is why.
+func (e *PortInUseError) Is(target error) bool {
+	return target == ErrPortInUse || e.Mates && target == ErrOtherUser
+}
 
 // NoListenerError reports a port the group has no listener for, and why none
 // could be added. It is [ErrNoListener], and what it wraps: mostly

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -192,9 +193,22 @@ func (g *Group) listenError(err error, l Listener, addr netip.AddrPort) error {
 		return err
 	}
 	if errors.Is(err, unix.EADDRINUSE) {
-		return &PortInUseError{Listener: l, Addr: addr, Owners: ownersOfPort(l)}
+		owners := ownersOfPort(l)
+		return &PortInUseError{Listener: l, Addr: addr, Owners: owners, Mates: g.otherUsers(l, owners)}
 	}
 	return fmt.Errorf("listen on %s %s: %w", l.Proto, addr, kind(err))
+}
+
+// otherUsers reports whether the sockets on a port are the group's workers', of another user than this process.
+func (g *Group) otherUsers(l Listener, owners []Owner) bool {
+	e, err := g.endpoint(l)
+	if err != nil {
+		return false
+	}
+	held, err := e.cookies(MaxSlots)
+	return err == nil && len(owners) > 0 && !slices.ContainsFunc(owners, func(o Owner) bool {
+		return o.UID < 0 || o.UID == os.Geteuid() || !slices.Contains(held, o.Cookie)
+	})
 }
 
 // withIPv4Fallback replaces [::] by 0.0.0.0 on kernels without IPv6.

@@ -32,7 +32,7 @@ type ProbeResult struct {
 	WantPID  int        `json:"wantPid,omitempty"`  // of the slot's owner, if it can be seen
 	Want     string     `json:"want"`               // "answer", or "drop" where the slot is empty or the source not allowed
 	Got      string     `json:"got"`                // "answer", "drop", or "silence": accepted and not answered
-	GotSlot  int        `json:"gotSlot,omitempty"`  // of an answer
+	GotSlot  int        `json:"gotSlot"`            // of an answer, else -1
 	GotPID   int        `json:"gotPid,omitempty"`   // of an answer
 	Problem  string     `json:"problem,omitempty"`  // what is wrong, if anything
 	Duration string     `json:"duration,omitempty"` // of an answer

@@ -445,8 +445,9 @@ func TestWorkersWithoutCapabilities(t *testing.T) {
 		t.Errorf("got %v, want slot taken", err)
 	}
 	workers[1].kill(t)
-	if _, err := g.ListenUDP(t.Context(), anyAddr(port), 1, ListenOptions{}); !errors.Is(err, ErrPortInUse) {
-		t.Errorf("got %v, want port in use", err)
+	_, err = g.ListenUDP(t.Context(), anyAddr(port), 1, ListenOptions{})
+	if want := "of user 4711, and this process is of user 0"; !errors.Is(err, ErrPortInUse) || !errors.Is(err, ErrOtherUser) || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("got %v, want port in use, %s", err, want)
 	}
 }
 
