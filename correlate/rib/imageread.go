@@ -21,8 +21,8 @@ func (r *RIB) Restore(from io.Reader, now int64) (routes int, err error) {
 		return 0, errors.New("the RIB has routes already")
 	}
 	r.advance(now)
-	rd := imageReader{rib: r, now: now, from: from}
-	err = rd.run()
+	rd := newImageReader(r, from, now)
+	err = rd.run(imageMagic)
 	for _, id := range rd.attrs {
 		r.in.Release(id) // the reader's own reference; routes have theirs
 	}
@@ -31,41 +31,49 @@ func (r *RIB) Restore(from io.Reader, now int64) (routes int, err error) {
 		return 0, err
 	}
 	r.SessionLost(now)
-	return int(rd.routes), nil
+	return int(rd.told), nil
 }
 
-// imageReader holds what an image has told so far.
+// imageReader reads the blocks and items of an image, and holds what it has told so far.
 type imageReader struct {
-	rib   *RIB
-	now   int64
-	from  io.Reader
-	block bytes.Buffer
+	rib    *RIB
+	now    int64
+	from   io.Reader
+	block  bytes.Buffer
+	blocks map[byte]func(payload []byte) error // by type, but those of items and the end
+	tags   [256]func(*imageDecoder)            // of items
 
 	table   *tableID
 	peers   []PeerKey
 	attrs   []AttrID
 	sources []imageSource
-	routes  uint64
+	told    uint64 // routes and versions
 	time    int64
 }
 
-func (r *imageReader) run() error {
-	magic := make([]byte, len(imageMagic))
-	if _, err := io.ReadFull(r.from, magic); err != nil || string(magic) != imageMagic {
+func newImageReader(r *RIB, from io.Reader, now int64) *imageReader {
+	rd := &imageReader{rib: r, now: now, from: from}
+	rd.blocks = map[byte]func([]byte) error{blockTable: rd.readTable}
+	rd.tags[tagPeer], rd.tags[tagSource], rd.tags[tagAttrs], rd.tags[tagRoute] = rd.peer, rd.source, rd.set, rd.route
+	return rd
+}
+
+// run reads all of an image, whose beginning says what it is.
+func (r *imageReader) run(magic string) error {
+	head := make([]byte, len(magic))
+	if _, err := io.ReadFull(r.from, head); err != nil || string(head) != magic {
 		return fmt.Errorf("%w: it does not begin as one of this version", ErrImage)
 	}
 	for {
 		kind, payload, err := r.next()
-		if err != nil {
-			return err
-		}
-		switch kind {
-		case blockTable:
-			err = r.readTable(payload)
-		case blockItems:
+		switch read := r.blocks[kind]; {
+		case err != nil:
+		case kind == blockItems:
 			err = r.items(payload)
-		case blockEnd:
+		case kind == blockEnd:
 			return r.end(payload)
+		case read != nil:
+			err = read(payload)
 		default:
 			err = fmt.Errorf("%w: block of type %#x", ErrImage, kind)
 		}
@@ -105,7 +113,7 @@ func (r *imageReader) readTable(b []byte) error {
 }
 
 func (r *imageReader) end(b []byte) error {
-	if len(b) != 8 || binary.BigEndian.Uint64(b) != r.routes {
+	if len(b) != 8 || binary.BigEndian.Uint64(b) != r.told {
 		return fmt.Errorf("%w: the number of routes", ErrImage)
 	}
 	if n, err := r.from.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
@@ -118,18 +126,11 @@ func (r *imageReader) end(b []byte) error {
 func (r *imageReader) items(b []byte) error {
 	d := imageDecoder{b: b}
 	for len(d.b) > 0 && !d.bad {
-		switch d.octet() {
-		case tagPeer:
-			r.peer(&d)
-		case tagSource:
-			r.source(&d)
-		case tagAttrs:
-			r.set(&d)
-		case tagRoute:
-			r.route(&d)
-		default:
-			d.bad = true
+		if read := r.tags[d.octet()]; read != nil {
+			read(&d)
+			continue
 		}
+		d.bad = true
 	}
 	if d.bad {
 		return fmt.Errorf("%w: item", ErrImage)
@@ -193,7 +194,7 @@ func (r *imageReader) route(d *imageDecoder) {
 	}
 	r.rib.in.Retain(r.attrs[set], 1) // Announce takes it over
 	r.rib.Announce(r.rib.Source(src.peer, src.view, src.family), r.table.vrf, p, pathID, flags&routePathID != 0, r.attrs[set], r.time)
-	r.routes++
+	r.told++
 }
 
 // imageDecoder reads items. The first one that is cut or impossible makes it bad, after which it reads zeros.

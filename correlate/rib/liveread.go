@@ -1,7 +1,6 @@
 package rib
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -18,8 +17,10 @@ func (r *RIB) RestoreLive(from io.Reader, now int64) (routes int, err error) {
 	}
 	r.advance(now)
 	r.history.lost = max(r.history.lost, r.now) // unless the image tells of a history
-	rd := liveReader{imageReader: imageReader{rib: r, now: now, from: from}}
-	err = rd.run()
+	rd := newLiveReader(r, from, now)
+	if err = rd.run(liveMagic); err == nil {
+		rd.settle()
+	}
 	for _, id := range rd.attrs {
 		if id != 0 {
 			r.in.Release(id) // the reader's own reference; routes have theirs
@@ -29,7 +30,7 @@ func (r *RIB) RestoreLive(from io.Reader, now int64) (routes int, err error) {
 		r.Clear()
 		return 0, err
 	}
-	return int(rd.routes), nil
+	return rd.routes, nil
 }
 
 // liveReader holds what a live image has told so far.
@@ -37,10 +38,10 @@ type liveReader struct {
 	imageReader
 	known  []*peer   // nil: over a quota
 	of     []*source // the same
-	tables []liveTableOf
+	tables []toldTable
 	feeds  []liveFeed
-	told   uint64 // routes and versions, refused ones included
-	past   bool   // the image has a history, and so has the RIB
+	routes int  // that were taken
+	past   bool // the image has a history, and so has the RIB
 }
 
 // liveFeed is a feed of the image. It is made with its first route or version.
@@ -51,53 +52,24 @@ type liveFeed struct {
 	index  uint32  // in RIB.feeds, or none
 }
 
-// liveTableOf is a table of the image.
-type liveTableOf struct {
+// toldTable is a table of the image.
+type toldTable struct {
 	tableID
 	kind          byte
 	table         *table // nil while a living one has no routes, and where nobody will ask for it
 	born, changed int64
 }
 
-func (r *liveReader) run() error {
-	magic := make([]byte, len(liveMagic))
-	if _, err := io.ReadFull(r.from, magic); err != nil || string(magic) != liveMagic {
-		return fmt.Errorf("%w: it does not begin as a live one of this version", ErrImage)
+func newLiveReader(r *RIB, from io.Reader, now int64) *liveReader {
+	rd := &liveReader{imageReader: imageReader{rib: r, now: now, from: from}}
+	rd.blocks = map[byte]func([]byte) error{blockState: rd.state, blockTable: rd.readTable}
+	for tag, read := range map[byte]func(*imageDecoder){
+		tagPeer: rd.peer, tagSource: rd.source, tagFeed: rd.feed, tagAttrs: rd.set, tagRoute: rd.route,
+		tagJump: rd.jump, tagNode: rd.node, tagVRF: rd.changes, tagVersion: rd.version,
+	} {
+		rd.tags[tag] = read
 	}
-	for {
-		kind, payload, err := r.next()
-		if err != nil {
-			return err
-		}
-		switch kind {
-		case blockState:
-			err = r.state(payload)
-		case blockTable:
-			err = r.readTable(payload)
-		case blockItems:
-			err = r.items(payload)
-		case blockEnd:
-			if err = r.end(payload); err == nil {
-				r.settle()
-			}
-			return err
-		default:
-			err = fmt.Errorf("%w: block of type %#x", ErrImage, kind)
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-func (r *liveReader) end(b []byte) error {
-	if len(b) != 8 || binary.BigEndian.Uint64(b) != r.told {
-		return fmt.Errorf("%w: the number of routes", ErrImage)
-	}
-	if n, err := r.from.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%w: octets after the end", ErrImage)
-	}
-	return nil
+	return rd
 }
 
 func (r *liveReader) state(b []byte) error {
@@ -124,7 +96,7 @@ func (r *liveReader) readTable(b []byte) error {
 	d := imageDecoder{b: b}
 	view, version, kind := View(d.octet()), d.octet(), d.octet()
 	id := tableID{vrf: RD(d.uint64()), view: view, six: version == 6}
-	t := liveTableOf{tableID: id, kind: kind, born: d.varint(), changed: d.varint()}
+	t := toldTable{tableID: id, kind: kind, born: d.varint(), changed: d.varint()}
 	died, octets := d.varint(), d.varint()
 	if d.bad || len(d.b) > 0 || view >= numViews || version != 4 && version != 6 || kind > tableGone || octets < 0 || octets > 1<<40 {
 		return fmt.Errorf("%w: table", ErrImage)
@@ -140,38 +112,6 @@ func (r *liveReader) readTable(b []byte) error {
 		h.ghosts, vr.ghosts = append(h.ghosts, t.table), append(vr.ghosts, t.table)
 	}
 	r.tables = append(r.tables, t)
-	return nil
-}
-
-func (r *liveReader) items(b []byte) error {
-	d := imageDecoder{b: b}
-	for len(d.b) > 0 && !d.bad {
-		switch d.octet() {
-		case tagPeer:
-			r.peer(&d)
-		case tagSource:
-			r.source(&d)
-		case tagFeed:
-			r.feed(&d)
-		case tagAttrs:
-			r.set(&d)
-		case tagRoute:
-			r.route(&d)
-		case tagJump:
-			r.jump(&d)
-		case tagNode:
-			r.node(&d)
-		case tagVRF:
-			r.changes(&d)
-		case tagVersion:
-			r.version(&d)
-		default:
-			d.bad = true
-		}
-	}
-	if d.bad {
-		return fmt.Errorf("%w: item", ErrImage)
-	}
 	return nil
 }
 
