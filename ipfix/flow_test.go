@@ -239,12 +239,16 @@ func TestBiflow(t *testing.T) {
 		extra          string
 	}{
 		{
-			"deltas", []hexField{u(1, 4, 10), reverse(1, 8, 70), u(2, 4, 1), reverse(2, 2, 7), reverse(6, 1, 18)}, 70, 7,
+			"deltas",
+			[]hexField{u(1, 4, 10), reverse(1, 8, 70), u(2, 4, 1), reverse(2, 2, 7), reverse(6, 1, 18)},
+			70, 7,
 			FieldBytes | FieldPackets | FieldReverseBytes | FieldReversePackets, `{"reverseTcpControlBits":18}`,
 		},
 		{"totals", []hexField{reverse(85, 8, 70), reverse(86, 8, 7)}, 70, 7, FieldReverseBytes | FieldReversePackets, `{}`},
 		{
-			"deltas before totals", []hexField{reverse(85, 8, 9000), reverse(1, 8, 70), reverse(24, 8, 5), reverse(23, 8, 6), reverse(352, 8, 8)}, 70, 5,
+			"deltas before totals",
+			[]hexField{reverse(85, 8, 9000), reverse(1, 8, 70), reverse(24, 8, 5), reverse(23, 8, 6), reverse(352, 8, 8)},
+			70, 5,
 			FieldReverseBytes | FieldReversePackets,
 			`{"reverseOctetTotalCount":9000,"reversePostOctetDeltaCount":6,"reverseLayer2OctetDeltaCount":8}`,
 		},
@@ -272,21 +276,42 @@ func TestFlowForgetsTheRecordBefore(t *testing.T) {
 		records [][]hexField // of one template, each in a message of its own
 		want    []Flow
 	}{
-		{"labels", [][]hexField{{u(70, 3, 0x000110), u(71, 3, 0x000121)}, {u(70, 3, 0x000131), u(71, 3, 0)}, {u(70, 3, 0), u(71, 3, 0)}},
-			[]Flow{{MPLSLabels: []uint32{17, 18}}, {MPLSLabels: []uint32{19}}, {}}},
-		{"a field of variable length that is not there", [][]hexField{{{id: 7, len: variableLength, value: []byte{0, 80}}}, {{id: 7, len: variableLength}}, {{id: 7, len: variableLength, value: make([]byte, 9)}}},
-			[]Flow{{Has: FieldSrcPort, SrcPort: 80}, {}, {}}},
-		{"segments", [][]hexField{{vary(496, list...)}, {vary(496, list[:5]...)}, {vary(496, 3, 0, 7, 0, 2)}, {vary(496, list...)}},
-			[]Flow{{SRv6Segments: []netip.Addr{addr("2001:db8::5")}}, {}, {}, {SRv6Segments: []netip.Addr{addr("2001:db8::5")}}}},
-		{"a segment list that is none", [][]hexField{{vary(496, 3, 0x01, 0xee)}, {vary(496, append([]byte{3, 0x01, 0xee, 0, 15}, segment...)...)}, {vary(496)}},
-			[]Flow{{}, {}, {}}},
-		{"next hops of both families", [][]hexField{{a(15, "192.0.2.1"), a(62, "::")}, {a(15, "0.0.0.0"), a(62, "2001:db8::1")}, {a(15, "0.0.0.0"), a(62, "::")}},
-			[]Flow{{Has: FieldNextHop, NextHop: addr("192.0.2.1")}, {Has: FieldNextHop, NextHop: addr("2001:db8::1")}, {Has: FieldNextHop, NextHop: addr("0.0.0.0")}}},
+		{
+			"labels",
+			[][]hexField{{u(70, 3, 0x000110), u(71, 3, 0x000121)}, {u(70, 3, 0x000131), u(71, 3, 0)}, {u(70, 3, 0), u(71, 3, 0)}},
+			[]Flow{{MPLSLabels: []uint32{17, 18}}, {MPLSLabels: []uint32{19}}, {}},
+		},
+		{
+			"a field of variable length that is not there",
+			[][]hexField{{{id: 7, len: variableLength, value: []byte{0, 80}}}, {{id: 7, len: variableLength}}, {{id: 7, len: variableLength, value: make([]byte, 9)}}},
+			[]Flow{{Has: FieldSrcPort, SrcPort: 80}, {}, {}},
+		},
+		{
+			"segments",
+			[][]hexField{{vary(496, list...)}, {vary(496, list[:5]...)}, {vary(496, 3, 0, 7, 0, 2)}, {vary(496, list...)}},
+			[]Flow{{SRv6Segments: []netip.Addr{addr("2001:db8::5")}}, {}, {}, {SRv6Segments: []netip.Addr{addr("2001:db8::5")}}},
+		},
+		{
+			"a segment list that is none",
+			[][]hexField{{vary(496, 3, 0x01, 0xee)}, {vary(496, append([]byte{3, 0x01, 0xee, 0, 15}, segment...)...)}, {vary(496)}},
+			[]Flow{{}, {}, {}},
+		},
+		{
+			"next hops of both families",
+			[][]hexField{{a(15, "192.0.2.1"), a(62, "::")}, {a(15, "0.0.0.0"), a(62, "2001:db8::1")}, {a(15, "0.0.0.0"), a(62, "::")}},
+			[]Flow{{Has: FieldNextHop, NextHop: addr("192.0.2.1")}, {Has: FieldNextHop, NextHop: addr("2001:db8::1")}, {Has: FieldNextHop, NextHop: addr("0.0.0.0")}},
+		},
 		{"type and code of ICMP without a protocol", [][]hexField{{u(32, 2, 0x0305)}}, []Flow{{Has: FieldICMPType | FieldICMPCode, ICMPType: 3, ICMPCode: 5}}},
-		{"times", [][]hexField{{u(152, 8, uint64(export/1e6)), u(153, 8, uint64(export/1e6))}, {u(152, 8, 0), u(153, 8, 0)}},
-			[]Flow{{Has: FieldStart | FieldEnd, Start: export, End: export}, {}}},
-		{"start of the system in the record", [][]hexField{{u(22, 4, 1000), u(160, 8, 1_699_000_000_000)}, {u(22, 4, 1000), u(160, 8, 0)}},
-			[]Flow{{Has: FieldStart, Start: 1_699_000_001_000 * 1e6}, {}}},
+		{
+			"times",
+			[][]hexField{{u(152, 8, uint64(export/1e6)), u(153, 8, uint64(export/1e6))}, {u(152, 8, 0), u(153, 8, 0)}},
+			[]Flow{{Has: FieldStart | FieldEnd, Start: export, End: export}, {}},
+		},
+		{
+			"start of the system in the record",
+			[][]hexField{{u(22, 4, 1000), u(160, 8, 1_699_000_000_000)}, {u(22, 4, 1000), u(160, 8, 0)}},
+			[]Flow{{Has: FieldStart, Start: 1_699_000_001_000 * 1e6}, {}},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := newTestSession(t, Config{})

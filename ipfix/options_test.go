@@ -135,13 +135,19 @@ func TestOddOptions(t *testing.T) {
 		{"addresses that are none", [][]hexField{{u(144, 4, 1), a(130, "0.0.0.0")}, {u(144, 4, 1), u(130, 2, 7)}}, Options{}},
 		{"timeouts that are none", [][]hexField{{u(144, 4, 1), u(36, 4, 1<<20), u(37, 4, 1<<20)}}, Options{}},
 		{"a description alone", [][]hexField{{u(10, 4, 5), text(83, 4, "up")}}, Options{Interfaces: map[uint32]Interface{5: {Description: "up"}}}},
-		{"a name that stays, a description that comes", [][]hexField{{u(10, 4, 5), text(82, 4, "e5")}, {u(10, 4, 5), text(83, 4, "up")}},
-			Options{Interfaces: map[uint32]Interface{5: {Name: "e5", Description: "up"}}}},
-		{"names of samplers and selectors", [][]hexField{{u(48, 1, 3), u(50, 4, 10), u(49, 1, 2), text(84, 4, "s3")}, {u(302, 4, 5), u(304, 2, 3), u(309, 4, 1), u(310, 4, 9), text(335, 4, "s5")}},
+		{
+			"a name that stays, a description that comes",
+			[][]hexField{{u(10, 4, 5), text(82, 4, "e5")}, {u(10, 4, 5), text(83, 4, "up")}},
+			Options{Interfaces: map[uint32]Interface{5: {Name: "e5", Description: "up"}}},
+		},
+		{
+			"names of samplers and selectors",
+			[][]hexField{{u(48, 1, 3), u(50, 4, 10), u(49, 1, 2), text(84, 4, "s3")}, {u(302, 4, 5), u(304, 2, 3), u(309, 4, 1), u(310, 4, 9), text(335, 4, "s5")}},
 			Options{
 				Samplers:  map[uint64]Sampling{3: {Rate: 10, Algorithm: 2, Name: "s3"}},
 				Selectors: map[uint64]Sampling{5: {Rate: 9, Algorithm: 3, Name: "s5"}},
-			}},
+			},
+		},
 		{"a rate of an interface that is no scope", [][]hexField{{u(144, 4, 1), u(10, 4, 5), u(34, 4, 10)}}, Options{Default: Sampling{Rate: 10}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -293,8 +293,13 @@ func TestLiveHistoryWithinTheLimitsThere(t *testing.T) {
 		want        map[int64]uint32 // AS by time; 0: not as of then
 	}{
 		{"the same", Options{}, Options{}, maxVersions + 31, 29, map[int64]uint32{last: 101, last - 1: 100, 1045: 101, 1020: 0}},
-		{"less memory", Options{}, Options{HistoryBytes: 100 * (versionBytes + 4)}, 100, 29 + maxVersions - 69,
-			map[int64]uint32{last: 101, last - 1: 100, last - 90: 101, last - 150: 0}},
+		{
+			"less memory",
+			Options{},
+			Options{HistoryBytes: 100 * (versionBytes + 4)},
+			100, 29 + maxVersions - 69,
+			map[int64]uint32{last: 101, last - 1: 100, last - 90: 101, last - 150: 0},
+		},
 		{"no history here", Options{}, Options{History: -1}, 0, 0, map[int64]uint32{last: 0, last - 1: 0}},
 		{"no history there", Options{History: -1}, Options{}, 0, 0, map[int64]uint32{last + 1: 101, last - 1: 0}},
 	} {
