@@ -35,6 +35,7 @@ func keptFlows(tb testing.TB, s *Session) []*Flow {
 		one(tb, VersionIPFIX, u(1, 4, 1), vary(371, 'x'), a(8, "192.0.2.1")),
 		one(tb, VersionNetFlow9, u(1, 4, 77), u(2, 4, 5)),
 		one(tb, VersionIPFIX, u(1, 4, 1), vary(371, 'x', 'y'), a(8, "192.0.2.1")),
+		one(tb, VersionIPFIX, vary(371, 'x', 'y'), hexField{id: 1, len: 2, pen: enterpriseReverse, value: []byte{1, 0}}),
 	} {
 		if err := s.Decode(msg, export, keep); err != nil {
 			tb.Fatal(err)
@@ -75,6 +76,10 @@ func TestFlowsAsOctets(t *testing.T) {
 		if g, w := string(record.AppendObject(nil, record.Extra())), string(was.AppendObject(nil, was.Extra())); g != w {
 			t.Errorf("extra of record %d: got %s, want %s", i, g, w)
 		}
+		octets, packets := got.Reverse()
+		if wantOctets, wantPackets := want.Reverse(); octets != wantOctets || packets != wantPackets || i == 3 && octets != 256 {
+			t.Errorf("flow %d: reverse %d and %d, want %d and %d", i, octets, packets, wantOctets, wantPackets)
+		}
 		g, w := *got, *want
 		g.Record, w.Record, g.Options, w.Options = Record{}, Record{}, nil, nil
 		if len(w.MPLSLabels) == 0 {
@@ -90,7 +95,7 @@ func TestFlowsAsOctets(t *testing.T) {
 	if len(rest) > 0 {
 		t.Errorf("%d octets left", len(rest))
 	}
-	if len(r.templates) != 2 { // the third message told the template of the first again
+	if len(r.templates) != 3 { // the third message told the template of the first again
 		t.Errorf("%d templates", len(r.templates))
 	}
 	for i := range b {

@@ -552,6 +552,43 @@ func TestConnectionsOneAfterTheOther(t *testing.T) {
 	}
 }
 
+// TestRows has a row of every option table, with who told it.
+func TestRows(t *testing.T) {
+	by := func(template uint16) ipfix.Told { return ipfix.Told{Updated: start.UnixNano(), Template: template} }
+	rows := rows(&ipfix.Options{
+		IngressVRFs: map[uint32]ipfix.VRF{2: {Name: "b", Told: by(300)}, 1: {Name: "a", RD: 64500<<32 | 1, HasRD: true, Told: by(300)}},
+		EgressVRFs:  map[uint32]ipfix.VRF{3: {Name: "c", Told: by(301)}},
+		Interfaces:  map[uint32]ipfix.Interface{5: {Name: "e5", Description: "up", Told: by(302)}, 6: {Name: "e6", Told: by(302)}},
+		Selectors:   map[uint64]ipfix.Sampling{1: {Rate: 10, Algorithm: 3, Name: "s", Told: by(303)}},
+		Samplers:    map[uint64]ipfix.Sampling{2: {Told: by(304)}},
+		Sequences:   map[uint64]ipfix.SelectionSequence{6: {Selectors: []uint64{1, 2}, Told: by(305)}},
+		PerIf:       map[uint32]ipfix.Sampling{5: {Rate: 20, Told: by(306)}},
+		Default:     ipfix.Sampling{Rate: 30, Told: by(307)},
+		SystemInit:  start.UnixNano(), Exporter: router, ActiveTimeout: time.Minute, IdleTimeout: time.Second, About: by(308),
+	})
+	var out strings.Builder
+	(&tablesEvent{Device: router, Domain: 7, Rows: rows}).write(&out)
+	want := `option tables of 192.0.2.1, domain 7
+  ingress vrf 1            "a", route distinguisher 0:64500:1  (template 300, 2023-11-14 22:13:20.000000)
+  ingress vrf 2            "b"  (template 300, 2023-11-14 22:13:20.000000)
+  egress vrf 3             "c"  (template 301, 2023-11-14 22:13:20.000000)
+  interface 5              "e5", "up"  (template 302, 2023-11-14 22:13:20.000000)
+  interface 6              "e6"  (template 302, 2023-11-14 22:13:20.000000)
+  selector 1               1 out of 10, algorithm 3, "s"  (template 303, 2023-11-14 22:13:20.000000)
+  sampler 2                rate not told  (template 304, 2023-11-14 22:13:20.000000)
+  selection sequence 6     selectors 1 2  (template 305, 2023-11-14 22:13:20.000000)
+  sampling of interface 5  1 out of 20  (template 306, 2023-11-14 22:13:20.000000)
+  sampling                 1 out of 30  (template 307, 2023-11-14 22:13:20.000000)
+  system start             2023-11-14T22:13:20Z  (template 308, 2023-11-14 22:13:20.000000)
+  exporter address         192.0.2.1  (template 308, 2023-11-14 22:13:20.000000)
+  active timeout           1m0s  (template 308, 2023-11-14 22:13:20.000000)
+  idle timeout             1s  (template 308, 2023-11-14 22:13:20.000000)
+`
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
 // TestLooks holds how octets begin that are taken for messages at ports that say nothing.
 func TestLooks(t *testing.T) {
 	flow := message(t, 10, 1, 0, func(b *ipfix.Builder) { b.Template(256, flowFields...) })

@@ -26,18 +26,17 @@ func rows(o *ipfix.Options) []tableEvent {
 		e.Template, e.Updated = told(o.Default.Told)
 		list = append(list, e)
 	}
-	if o.SystemInit != 0 {
-		list = append(list, tableEvent{Table: "system start", Value: time.Unix(0, o.SystemInit).UTC().Format(time.RFC3339Nano)})
+	single := func(is bool, name, value string) {
+		if is {
+			e := tableEvent{Table: name, Value: value}
+			e.Template, e.Updated = told(o.About)
+			list = append(list, e)
+		}
 	}
-	if o.Exporter.IsValid() {
-		list = append(list, tableEvent{Table: "exporter address", Value: o.Exporter.String()})
-	}
-	if o.ActiveTimeout != 0 {
-		list = append(list, tableEvent{Table: "active timeout", Value: o.ActiveTimeout.String()})
-	}
-	if o.IdleTimeout != 0 {
-		list = append(list, tableEvent{Table: "idle timeout", Value: o.IdleTimeout.String()})
-	}
+	single(o.SystemInit != 0, "system start", time.Unix(0, o.SystemInit).UTC().Format(time.RFC3339Nano))
+	single(o.Exporter.IsValid(), "exporter address", o.Exporter.String())
+	single(o.ActiveTimeout != 0, "active timeout", o.ActiveTimeout.String())
+	single(o.IdleTimeout != 0, "idle timeout", o.IdleTimeout.String())
 	return list
 }
 
