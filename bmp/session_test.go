@@ -41,6 +41,7 @@ func TestRoundTrip(t *testing.T) {
 		&PeerDown{Peer: locRD, Reason: DownTLVs, TableName: "A2", Known: true, TLVs: []TLV{{Type: 9, Value: []byte{1}}}},
 		&PeerDown{Peer: locRD, Reason: 200, Data: []byte("why")},
 		&PeerDown{Peer: peer4, Reason: DownReserved, Data: []byte{}},
+		&PeerDown{Peer: peer4, Reason: DownLocalNotification}, // there is none to show
 		&Statistics{Peer: peer4, Stats: []Statistic{
 			{Type: 0, Value: 1},
 			{Type: StatAdjRIBIn, Value: 1 << 40},
@@ -49,6 +50,7 @@ func TestRoundTrip(t *testing.T) {
 			{Type: 501, Raw: []byte{1, 2, 3}},
 			{Type: 502, Raw: []byte{}},
 		}},
+		&RouteMirroring{Peer: peer6, TLVs: []TLV{{1, []byte{1, 0}}, {1, []byte{0, 2}}, {1, []byte{0}}}}, // codes that nobody knows
 		&RouteMirroring{Peer: peer4, Errored: true, Lost: true, Messages: [][]byte{{1, 2, 3}}, TLVs: []TLV{{8, []byte{8}}}},
 		&Unknown{Type: 200, Body: []byte{1, 2}},
 	}
@@ -62,10 +64,10 @@ func TestRoundTrip(t *testing.T) {
 		})
 	}
 	c := s.Counters()
-	if c.Malformed != 0 || c.Messages[TypePeerUp] != 5 || c.Messages[TypeUnknown] != 1 || c.UnknownTLVs != 5 {
+	if c.Malformed != 0 || c.Messages[TypePeerUp] != 5 || c.Messages[TypeUnknown] != 1 || c.UnknownTLVs != 8 {
 		t.Errorf("counters %+v", c)
 	}
-	if want := [...]uint64{1, 0, 1, 1, 1, 1, 1, 1}; c.Downs != want {
+	if want := [...]uint64{1, 1, 1, 1, 1, 1, 1, 1}; c.Downs != want {
 		t.Errorf("peer downs by reason %v, want %v", c.Downs, want)
 	}
 	if c.Statistics != 6 || c.OddStatistics != 2 || c.Mirrored != 1 || c.MirrorErrors != 1 || c.MirrorLosses != 1 {
@@ -258,6 +260,35 @@ func TestPeerUpRenews(t *testing.T) {
 	if c := s.Counters(); c.NoPeerUp != 1 {
 		t.Errorf("counters %+v", c)
 	}
+	if m := mustDecode[*PeerUp](t, s, AppendPeerUp(nil, up)); m.Renewed {
+		t.Error("a peer up after a peer down renews nothing")
+	}
+}
+
+// A Peer Up that is cut says that the peer is up all the same.
+func TestCutPeerUpIsAPeerUp(t *testing.T) {
+	s := NewSession(Config{})
+	up := AppendPeerUp(nil, &PeerUp{Peer: peer4, LocalAddr: addr("0.0.0.0"), Sent: openOf(1), Received: openOf(2)})
+	for _, size := range []int{HeaderSize + PeerHeaderSize + 4, HeaderSize + PeerHeaderSize + peerUpSize + 5} {
+		if _, err := s.Decode(finish(slices.Clone(up[:size]), 0)); err == nil {
+			t.Fatalf("%d octets of a peer up are no error", size)
+		}
+		if m := mustDecode[*RouteMonitoring](t, s, AppendEndOfRIB(nil, &peer4, bgp.IPv4Unicast)); !m.Known {
+			t.Errorf("after %d octets of a peer up the peer is not known", size)
+		}
+		mustDecode[*PeerDown](t, s, AppendPeerDown(nil, &PeerDown{Peer: peer4, Reason: DownRemoteNoNotif}))
+	}
+}
+
+// Dumps repeat the per-peer header but for its time, and messages of other types may come in between.
+func TestTimeIsOfTheMessage(t *testing.T) {
+	s := NewSession(Config{})
+	for i, p := range []Peer{peer4, peer4, peer6, peer4} {
+		p.Time = int64(1700000000+i) * 1e9
+		if m := mustDecode[*RouteMonitoring](t, s, AppendEndOfRIB(nil, &p, bgp.IPv4Unicast)); m.Peer != p {
+			t.Errorf("message %d: got %+v, want %+v", i, m.Peer, p)
+		}
+	}
 }
 
 func TestASWidth(t *testing.T) {
@@ -289,13 +320,36 @@ func TestASWidth(t *testing.T) {
 		})
 	}
 	t.Run("opens decide what is ambiguous", func(t *testing.T) {
-		s := NewSession(Config{})
-		old := openOf(64497)
+		wide, old := openOf(64497), openOf(64497)
 		old.AS4 = false
-		mustDecode[*PeerUp](t, s, AppendPeerUp(nil, &PeerUp{Peer: peer4, LocalAddr: addr("0.0.0.0"), Sent: openOf(1), Received: old}))
-		msg := routeMessage(t, &peer4, "400101 00 40020a 0202 0001 0002 0201 0003 400304 c0000201", "18 c00002")
-		if got := mustDecode[*RouteMonitoring](t, s, msg).Announced[0].Attrs.ASPath; !slices.Equal(got, []uint32{1, 2, 3}) {
-			t.Errorf("got %v", got)
+		two, four := []uint32{1, 2, 3}, []uint32{0x10002, 0x2010003}
+		for _, tt := range []struct {
+			name           string
+			peer           Peer
+			sent, received bgp.Open
+			want           []uint32
+		}{
+			{"both with four octets", peer4, wide, wide, four},
+			{"the peer has two", peer4, wide, old, two},
+			{"the router has two", peer4, old, wide, two},
+			{"loc-rib has four whatever is made up", loc, old, old, four},
+			{"opens that say nothing", peer4, bgp.Open{}, bgp.Open{}, four},
+		} {
+			s := NewSession(Config{})
+			up, start := openPeer(nil, TypePeerUp, &tt.peer)
+			up = append(up, make([]byte, peerUpSize)...)
+			for _, o := range []*bgp.Open{&tt.sent, &tt.received} {
+				if o.Version == 0 { // an OPEN without contents
+					up = append(append(up, bytes.Repeat([]byte{0xff}, 16)...), 0, bgp.HeaderSize, bgp.TypeOpen)
+					continue
+				}
+				up = bgp.AppendOpen(up, o)
+			}
+			mustDecode[*PeerUp](t, s, finish(up, start))
+			msg := routeMessage(t, &tt.peer, "400101 00 40020a 0202 0001 0002 0201 0003 400304 c0000201", "18 c00002")
+			if got := mustDecode[*RouteMonitoring](t, s, msg).Announced[0].Attrs.ASPath; !slices.Equal(got, tt.want) {
+				t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
+			}
 		}
 	})
 }
@@ -348,6 +402,9 @@ func TestMalformed(t *testing.T) {
 	notOpen := slices.Clone(up)
 	notOpen[HeaderSize+PeerHeaderSize+peerUpSize+18] = bgp.TypeKeepalive
 	down := AppendPeerDown(nil, &PeerDown{Peer: peer4, Reason: DownRemoteNotification, Notification: &Notification{Code: 6}})
+	notNotification, noSubcode := slices.Clone(down), cut(down, 1)
+	notNotification[HeaderSize+PeerHeaderSize+1+18] = bgp.TypeKeepalive
+	noSubcode[HeaderSize+PeerHeaderSize+1+17]--
 	route := AppendEndOfRIB(nil, &peer4, bgp.IPv4Unicast)
 	notUpdate := slices.Clone(route)
 	notUpdate[HeaderSize+PeerHeaderSize+18] = bgp.TypeKeepalive
@@ -370,6 +427,8 @@ func TestMalformed(t *testing.T) {
 		{"peer up with cut tlv", finish(append(slices.Clone(up), 0, 3, 0, 9, 1), 0), ErrShort, false},
 		{"peer down without reason", cut(down, 22), ErrShort, false},
 		{"peer down with cut notification", cut(down, 1), bgp.ErrMessage, false},
+		{"peer down with another message", notNotification, ErrPDU, false},
+		{"peer down with a notification without subcode", noSubcode, ErrPDU, false},
 		{"statistics without count", message(TypeStatistics, HeaderSize+PeerHeaderSize+3), ErrShort, false},
 		{"initiation with cut tlv", finish([]byte{3, 0, 0, 0, 0, 4, 0, 1, 0, 5, 1}, 0), ErrShort, false},
 		{"initiation with cut tlv header", finish([]byte{3, 0, 0, 0, 0, 4, 0, 1, 0}, 0), ErrShort, false},

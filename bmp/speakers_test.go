@@ -45,6 +45,25 @@ func TestPathIDsAgainstTheOpens(t *testing.T) {
 	route(&post, 9, true, "192.0.2.0/24")
 }
 
+// TestPathIDsOfOtherFamiliesAgainstTheOpens is the same for routes in MP_REACH_NLRI and MP_UNREACH_NLRI, where a wrong form costs only these.
+func TestPathIDsOfOtherFamiliesAgainstTheOpens(t *testing.T) {
+	both := bgp.AddPath{Family: bgp.IPv6VPN, Mode: bgp.AddPathBoth}
+	n := NLRI{Family: bgp.IPv6VPN, Prefix: prefix("2001:db8::/32"), RD: 0xfbf00000000c, Label: 100, HasLabel: true}
+	for _, withdraw := range []bool{false, true} {
+		s := NewSession(Config{})
+		mustDecode[*PeerUp](t, s, AppendPeerUp(nil, &PeerUp{Peer: peer4, LocalAddr: addr("0.0.0.0"), Sent: openOf(1, both), Received: openOf(2, both)}))
+		var got []NLRI
+		if withdraw {
+			got = mustDecode[*RouteMonitoring](t, s, AppendRouteMonitoring(nil, &peer4, []NLRI{n}, nil, nil)).Withdrawn
+		} else if m := mustDecode[*RouteMonitoring](t, s, AppendRouteMonitoring(nil, &peer4, nil, []NLRI{n}, attrsOf(64497))); len(m.Announced) == 1 {
+			got = m.Announced[0].NLRI
+		}
+		if len(got) != 1 || got[0].Prefix != n.Prefix || got[0].RD != n.RD || got[0].HasPathID || s.Counters().PathIDsFlipped != 1 {
+			t.Errorf("withdrawn %v: got %v, %+v", withdraw, got, s.Counters())
+		}
+	}
+}
+
 // TestMissingASPath holds that a route without AS_PATH is in the router's own tables with an empty one, and withdrawn from a peer.
 func TestMissingASPath(t *testing.T) {
 	const originAndHop, route = "400101 00 400304 c0000201", "18 c63364"

@@ -36,8 +36,8 @@ func TestStatisticsKeepWhatWasReadBeforeAFault(t *testing.T) {
 }
 
 func TestStatisticCounts(t *testing.T) {
-	post := peer4
-	post.Flags = FlagPostPolicy
+	post, locPost := peer4, loc
+	post.Flags, locPost.Flags = FlagPostPolicy, FlagPostPolicy
 	tests := []struct {
 		typ  uint16
 		peer *Peer
@@ -49,6 +49,7 @@ func TestStatisticCounts(t *testing.T) {
 		{9, &post, ViewAdjRIBInPost, true},
 		{8, &loc, ViewLocRIB, true},
 		{10, &locRD, ViewLocRIB, true},
+		{7, &locPost, ViewAdjRIBInPre, true}, // the flag means nothing for a Loc-RIB
 		{13, &peer4, 0, false},
 		{14, &peer4, ViewAdjRIBOutPre, true},
 		{17, &peer4, ViewAdjRIBOutPost, true},

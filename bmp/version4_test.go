@@ -37,6 +37,7 @@ func TestVersion4(t *testing.T) {
 		{"tlvs around it", slices.Concat(group, vrf, v4TLV(7, 0, update), vendor), 2, 0},
 		{"other code point", v4TLV(2, 0, update), 0, 0},
 		{"update first, tlvs behind", slices.Concat(update, vrf, group), 1, 0},
+		{"a second update", slices.Concat(v4TLV(7, 0, update), v4TLV(7, 0, updateMessage(t, "", ""))), 1, 0},
 		{"tlv behind is cut", slices.Concat(v4TLV(7, 0, update), vrf[:7]), 0, 1},
 		{"update alone", update, 0, 0},
 	}
