@@ -133,6 +133,15 @@ func TestAttributes(t *testing.T) {
 			}),
 		},
 		{
+			name: "as4_aggregator without aggregator", width: AS2,
+			attrs: "400101 00 400208 0203 fbf0 5ba0 5ba0 400304 c0000201 c01208 00011170 0a000008 c0110a 0202 00011170 00011171",
+			want:  with(func(a *Attributes) { a.ASPath, a.PathLength = []uint32{64496, 70000, 70001}, 3 }),
+		},
+		{
+			name: "the first metric of aigp counts", attrs: baseAttrs + "801a16 01 000b 0000000000000064 01 000b 0000000000000065",
+			want: with(func(a *Attributes) { a.AIGP, a.HasAIGP = 100, true }),
+		},
+		{
 			name: "as4_path is void beside four octets", attrs: baseAttrs + "c01106 0201 00011170", width: AS4, want: base,
 		},
 		{
@@ -210,6 +219,8 @@ func TestErrorHandling(t *testing.T) {
 		{name: "originator length", attrs: baseAttrs + "800903 000001", want: OutcomeTreatWithdraw},
 		{name: "only to customer length", attrs: baseAttrs + "c02303 000001", want: OutcomeTreatWithdraw},
 		{name: "flags", attrs: "800101 00 400200 400304 c0000201", want: OutcomeTreatWithdraw},
+		{name: "flags of an attribute that would be discarded", attrs: baseAttrs + "400708 0000fbf2 0a000009", want: OutcomeTreatWithdraw},
+		{name: "only to customer flags", attrs: baseAttrs + "802304 0000fbf1", want: OutcomeTreatWithdraw},
 		{name: "atomic aggregate with value", attrs: baseAttrs + "400601 00", want: OutcomeDiscard},
 		{name: "aggregator length", attrs: baseAttrs + "c00705 0000000000", want: OutcomeDiscard},
 		{name: "aigp cut", attrs: baseAttrs + "801a04 01 000b 00", want: OutcomeDiscard},
@@ -217,6 +228,11 @@ func TestErrorHandling(t *testing.T) {
 		{name: "prefix-sid cut", attrs: baseAttrs + "c02804 05 0022 00", want: OutcomeDiscard},
 		{name: "prefix-sid service empty", attrs: baseAttrs + "c02803 05 0000", want: OutcomeDiscard},
 		{name: "prefix-sid sid cut", attrs: baseAttrs + "c02808 05 0005 00 01 0001 00", want: OutcomeDiscard},
+		{name: "prefix-sid label index too long", attrs: baseAttrs + "c0280b 01 0008 00 0000 0000002a 00", want: OutcomeDiscard},
+		{
+			name: "prefix-sid structure too short", want: OutcomeDiscard,
+			attrs: baseAttrs + "c02824 05 0021 00 01 001d 00 20010db8009100000000000000000000 00 003f 00 01 0005 2010100010",
+		},
 		{name: "as4_path garbage", attrs: baseAttrs + "c01103 020100", want: OutcomeDiscard},
 		{name: "duplicate", attrs: baseAttrs + "400101 01", want: OutcomeDiscard},
 		{name: "last attribute overruns", attrs: baseAttrs + "c00808 fbf00001", want: OutcomeTreatWithdraw},
@@ -234,8 +250,8 @@ func TestErrorHandling(t *testing.T) {
 					t.Errorf("withdrawn %v, announced %v", u.Withdrawn, u.Announced)
 				}
 			}
-			if d.Counters.Outcomes[tt.want] != 2 {
-				t.Errorf("outcomes %v", d.Counters.Outcomes)
+			if d.Counters.Outcomes[tt.want] != 2 || d.Counters.Panics != 0 {
+				t.Errorf("outcomes %v, %d panics of gobgp", d.Counters.Outcomes, d.Counters.Panics)
 			}
 		})
 	}

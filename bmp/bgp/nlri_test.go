@@ -27,6 +27,7 @@ func TestAppendNLRI(t *testing.T) {
 			name: "ipv6", family: IPv6Unicast, data: "40 20010db800010002 00",
 			want: []NLRI{{Prefix: pfx("2001:db8:1:2::/64")}, {Prefix: pfx("::/0")}},
 		},
+		{name: "host bits of ipv6 cleared", family: IPv6Unicast, data: "1d 20010dbf", want: []NLRI{{Prefix: pfx("2001:db8::/29")}}},
 		{
 			name: "add-path", family: IPv4Unicast, addPath: true, data: "00000001 18 c00002 ffffffff 18 c00002",
 			want: []NLRI{
@@ -45,6 +46,10 @@ func TestAppendNLRI(t *testing.T) {
 		{
 			name: "labelled add-path", family: IPv6Labeled, addPath: true, data: "00000007 38 000641 20010db8",
 			want: []NLRI{{Prefix: pfx("2001:db8::/32"), Label: 100, HasLabel: true, PathID: 7, HasPathID: true}},
+		},
+		{
+			name: "announcement with a placeholder for its label", family: IPv4Labeled, data: "30 800000 c00003",
+			want: []NLRI{{Prefix: pfx("192.0.3.0/24"), Label: 0x80000, HasLabel: true}},
 		},
 		{
 			name: "labelled withdrawal placeholder", family: IPv4Labeled, withdraw: true, data: "30 800000 c00002",

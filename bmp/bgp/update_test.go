@@ -19,6 +19,8 @@ func TestEndOfRIB(t *testing.T) {
 		{"evpn", updateBody(nil, unhex(t, "800f03 001946"), nil), NewFamily(25, 70)},
 		{"withdrawal is none", updateBody(unhex(t, prefix10), nil, nil), 0},
 		{"mp withdrawal is none", updateBody(nil, unhex(t, "800f08 000201 20 20010db8"), nil), 0},
+		{"mp reach without routes is none", updateBody(nil, unhex(t, "800e15 000201 10 20010db8000000000000000000000001 00"), nil), 0},
+		{"wrong flags are none", updateBody(nil, unhex(t, "c00f03 000180"), nil), 0},
 		{"attributes without routes are none", updateBody(nil, unhex(t, baseAttrs), nil), 0},
 	}
 	for _, tt := range tests {
@@ -142,6 +144,24 @@ func TestUpdate(t *testing.T) {
 			"evpn withdrawn", updateBody(nil, unhex(t, "800f16 001946 0311 0000fbf000000001 00000000 20 0a000001"), nil), nil,
 			"ok -[] -[type:multicast][rd:64496:1][etag:0][ip:10.0.0.1]",
 		},
+		{
+			"evpn with path ids", updateBody(nil, unhex(t, "800f1a 001946 00000007 0311 0000fbf000000001 00000000 20 0a000001"), nil),
+			[]Family{NewFamily(25, 70)}, "ok -[] -[type:multicast][rd:64496:1][etag:0][ip:10.0.0.1]",
+		},
+		{
+			"evpn with a broken attribute",
+			updateBody(nil, unhex(t, "800e1c 001946 04 c0000201 00 0311 0000fbf000000001 00000000 20 0a000001 400101 07 400200"), nil), nil,
+			"treat-as-withdraw -[] -[type:multicast][rd:64496:1][etag:0][ip:10.0.0.1]",
+		},
+		{
+			"next hop of no known length is no matter of families without prefixes",
+			updateBody(nil, unhex(t, "800e1d 001946 05 c000020100 00 0311 0000fbf000000001 00000000 20 0a000001 400101 00 400200"), nil), nil,
+			"ok -[] +[] via invalid IP [type:multicast][rd:64496:1][etag:0][ip:10.0.0.1]",
+		},
+		{"mp reach whose next hop overruns", updateBody(nil, unhex(t, "800e05 000201 10 20 400101 00 400200"), nil), nil, "family-error -[]"},
+		{"mp reach cut", updateBody(nil, unhex(t, "800e03 000201 400101 00 400200"), nil), nil, "family-error -[]"},
+		{"mp unreach cut", updateBody(nil, unhex(t, "800f02 0002"), nil), nil, "family-error -[]"},
+		{"flags of mp unreach", updateBody(nil, unhex(t, "c00f08 000201 20 20010db8"), nil), nil, "treat-as-withdraw -[2001:db8::/32]"},
 		{
 			"family nobody knows", updateBody(nil, unhex(t, "800f05 00ffff abcd 400101 00"), nil), nil, "family-error -[]",
 		},
