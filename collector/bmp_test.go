@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -51,6 +52,35 @@ func TestKeepaliveOfBMPSessions(t *testing.T) {
 	if v := <-got; v != [4]int{1, 7, 15, 5} {
 		t.Errorf("keepalive on, idle, interval, count: %v", v)
 	}
+}
+
+// TestHalfOpenBMPSession has a device forget its connection without a word, as one does that loses power: TCP's keepalive finds it, and its routes
+// answer as stale.
+func TestHalfOpenBMPSession(t *testing.T) {
+	r := startTest(t, func(c *Config) { c.BMP.Keepalive = time.Second })
+	conn := r.announce(t).(*net.TCPConn)
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var repair error
+	if err := raw.Control(func(fd uintptr) { repair = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_REPAIR, 1) }); err != nil {
+		t.Fatal(err)
+	}
+	if repair != nil {
+		conn.Close()
+		if os.Geteuid() == 0 {
+			t.Fatal(repair)
+		}
+		t.Skip("needs CAP_NET_ADMIN to close a connection without telling")
+	}
+	conn.Close()
+	waitFor(t, "the end of the session", func() bool { return r.metrics(t)["telcol_bmp_sessions{}"] == 0 })
+	m := r.metrics(t)
+	if found := m[`telcol_bmp_sessions_ended_total{reason="reset",}`] + m[`telcol_bmp_sessions_ended_total{reason="lost",}`]; found != 1 || m["telcol_rib_routes{}"] != 1 {
+		t.Errorf("%v sessions were found dead, %v routes; want 1 and 1, stale", found, m["telcol_rib_routes{}"])
+	}
+	r.stop(t)
 }
 
 // A device that counts more routes than we hold, because we hold no more than its quota, is told by log and metrics.
