@@ -3,6 +3,7 @@ package bmp
 import (
 	"encoding/binary"
 	"fmt"
+	"hash/fnv"
 	"net/netip"
 
 	"github.com/telcol/telcol/bmp/bgp"
@@ -16,7 +17,7 @@ type PeerUp struct {
 	RemotePort uint16
 	Sent       bgp.Open // by the router to the peer; made up for Loc-RIB
 	Received   bgp.Open
-	Renewed    bool // the peer was up already: its routes are being sent again
+	Renewed    bool // the peer was up already with another BGP session, see SessionID: its routes are being sent again
 	TableName  string
 	AdminLabel string
 	Strings    []string
@@ -25,6 +26,20 @@ type PeerUp struct {
 
 // MessageType returns TypePeerUp.
 func (*PeerUp) MessageType() MessageType { return TypePeerUp }
+
+// SessionID identifies the BGP session that came up; it is never 0. Routers that tell a peer up once for each L flag, or twice, mean one
+// session.
+func (m *PeerUp) SessionID() uint64 {
+	var b [28]byte
+	binary.BigEndian.PutUint64(b[:], uint64(m.Time))
+	binary.BigEndian.PutUint16(b[8:], m.LocalPort)
+	binary.BigEndian.PutUint16(b[10:], m.RemotePort)
+	id := m.BGPID.As16()
+	copy(b[12:], id[:])
+	h := fnv.New64a()
+	h.Write(b[:])
+	return max(h.Sum64(), 1)
+}
 
 // Types of TLVs in Peer Up (RFC 7854 section 4.4, RFC 9069 section 5.3, IANA "BMP Peer Up Message TLVs").
 const (
@@ -93,11 +108,13 @@ func (s *Session) decodeOpens(m *PeerUp, data []byte) (rest []byte, err error) {
 // router take, those of Adj-RIB-Out the other way round; the OPENs of a Loc-RIB are made up, and need only agree.
 func (s *Session) peerUp(m *PeerUp) {
 	key := m.Key()
+	id := m.SessionID()
 	if old := s.peers[key]; old != nil {
-		m.Renewed = old.up
+		m.Renewed = old.up && old.id != id
 	}
 	s.setPeer(key, &peerState{
 		up:  true,
+		id:  id,
 		as2: hasAS2(&m.Sent) || hasAS2(&m.Received),
 		in:  bgp.AddPathFrom(&m.Received, &m.Sent),
 		out: bgp.AddPathFrom(&m.Sent, &m.Received),

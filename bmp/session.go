@@ -22,7 +22,8 @@ type Config struct {
 // peerState is what a Peer Up tells about its peer's UPDATEs.
 type peerState struct {
 	up  bool
-	as2 bool // not both OPENs have the four-octet AS capability
+	id  uint64 // of the BGP session, 0 when another process took the Peer Up
+	as2 bool   // not both OPENs have the four-octet AS capability
 	in  []Family
 	out []Family
 	loc []Family

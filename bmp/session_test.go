@@ -246,8 +246,15 @@ func TestPeerUpRenews(t *testing.T) {
 	}
 	mustDecode[*RouteMonitoring](t, s, AppendEndOfRIB(nil, &peer4, bgp.IPv4Unicast))
 	up.Sent, up.Received = openOf(1, both), openOf(2, both)
+	if m := mustDecode[*PeerUp](t, s, AppendPeerUp(nil, up)); m.Renewed {
+		t.Error("a peer up told twice renews nothing, though its capabilities count")
+	}
+	if m := mustDecode[*RouteMonitoring](t, s, withPath(peer4)); !m.Announced[0].NLRI[0].HasPathID {
+		t.Errorf("capabilities are not renewed: %+v", m)
+	}
+	up.RemotePort++
 	if m := mustDecode[*PeerUp](t, s, AppendPeerUp(nil, up)); !m.Renewed {
-		t.Error("the second peer up renews")
+		t.Error("the peer up of another BGP session renews")
 	}
 	if m := mustDecode[*RouteMonitoring](t, s, withPath(peer4)); !m.Known || !m.Announced[0].NLRI[0].HasPathID {
 		t.Errorf("capabilities are not renewed: %+v", m)
@@ -262,6 +269,33 @@ func TestPeerUpRenews(t *testing.T) {
 	}
 	if m := mustDecode[*PeerUp](t, s, AppendPeerUp(nil, up)); m.Renewed {
 		t.Error("a peer up after a peer down renews nothing")
+	}
+}
+
+func TestSessionID(t *testing.T) {
+	up := PeerUp{Peer: peer4, LocalPort: 179, RemotePort: 33357}
+	seen := map[uint64]string{up.SessionID(): "as it was"}
+	for name, change := range map[string]func(m *PeerUp){
+		"time":        func(m *PeerUp) { m.Time++ },
+		"local port":  func(m *PeerUp) { m.LocalPort++ },
+		"remote port": func(m *PeerUp) { m.RemotePort++ },
+		"identifier":  func(m *PeerUp) { m.BGPID = addr("10.0.0.9") },
+	} {
+		m := up
+		change(&m)
+		if was, twice := seen[m.SessionID()]; twice {
+			t.Errorf("%s: same session as with %s", name, was)
+		}
+		seen[m.SessionID()] = name
+	}
+	for name, change := range map[string]func(m *PeerUp){
+		"flags": func(m *PeerUp) { m.Flags = FlagPostPolicy }, "opens": func(m *PeerUp) { m.Sent = openOf(7) },
+	} {
+		m := up
+		change(&m)
+		if seen[m.SessionID()] != "as it was" {
+			t.Errorf("%s: another session", name)
+		}
 	}
 }
 

@@ -2,10 +2,8 @@ package correlate
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io"
 	"net/netip"
 	"runtime/debug"
@@ -288,11 +286,10 @@ func ownID(m *bmp.PeerUp) netip.Addr {
 	return m.Sent.ID
 }
 
-// peerInfo takes from a Peer Up what the decision process needs, and an identity of the BGP session: routers that send one Peer Up for
-// each L flag mean the same session.
+// peerInfo takes from a Peer Up what the decision process needs, and the identity of the BGP session.
 func peerInfo(m *bmp.PeerUp) *rib.PeerInfo {
 	return &rib.PeerInfo{
-		AS: m.AS, LocalAS: m.Sent.AS, BGPID: m.BGPID, Name: m.TableName, Session: sessionID(m),
+		AS: m.AS, LocalAS: m.Sent.AS, BGPID: m.BGPID, Name: m.TableName, Session: m.SessionID(),
 		Families: families(m), Filtered: m.Filtered(),
 	}
 }
@@ -313,20 +310,4 @@ func families(m *bmp.PeerUp) []rib.Family {
 		}
 	}
 	return out
-}
-
-func sessionID(m *bmp.PeerUp) uint64 {
-	h := fnv.New64a()
-	var b [36]byte
-	binary.BigEndian.PutUint64(b[:], uint64(m.Time))
-	binary.BigEndian.PutUint16(b[8:], m.LocalPort)
-	binary.BigEndian.PutUint16(b[10:], m.RemotePort)
-	id := m.BGPID.As16()
-	copy(b[12:], id[:])
-	binary.BigEndian.PutUint64(b[28:], m.Distinguisher)
-	h.Write(b[:])
-	if s := h.Sum64(); s != 0 {
-		return s
-	}
-	return 1
 }
