@@ -56,31 +56,31 @@ func TestFamiliesThatAnswerFlows(t *testing.T) {
 // Peers that share an address and a number are told apart by their type: each one's end takes its own routes.
 func TestPeersOfOneAddressAndDistinguisher(t *testing.T) {
 	types := []uint8{bmp.PeerGlobal, bmp.PeerRD, bmp.PeerLocal}
-	for _, gone := range types {
-		c := newClock(t, Config{})
-		l := c.open(device1)
-		var last *bmp.Peer
-		for i, typ := range types {
-			p := globalPeer(0)
-			p.Type, p.Distinguisher = typ, 5
-			l.send(peerUp(p), routes(p, 10*i, 1+i))
-			if typ == gone {
-				last = p
+	peerOf := func(typ uint8, distinguisher uint64) *bmp.Peer {
+		p := globalPeer(0)
+		p.Type, p.Distinguisher = typ, distinguisher
+		return p
+	}
+	for _, d := range []uint64{0, 5} {
+		for _, gone := range types {
+			c := newClock(t, Config{})
+			l := c.open(device1)
+			for i, typ := range types {
+				p := peerOf(typ, d)
+				l.send(peerUp(p), routes(p, 10*i, 1+i))
 			}
+			l.send(peerDown(peerOf(gone, d), bmp.DownRemoteNoNotif))
+			for i, typ := range types {
+				want := 1 + i
+				if typ == gone {
+					want = 0
+				}
+				if st, _, _ := c.devices[device1].rib.Peer(peerKey(peerOf(typ, d))); st.Routes != want {
+					t.Errorf("distinguisher %d, peer type %d went: type %d has %d routes, want %d", d, gone, typ, st.Routes, want)
+				}
+			}
+			l.close()
 		}
-		l.send(peerDown(last, bmp.DownRemoteNoNotif))
-		for i, typ := range types {
-			p := globalPeer(0)
-			p.Type, p.Distinguisher = typ, 5
-			want := 1 + i
-			if typ == gone {
-				want = 0
-			}
-			if st, _, _ := c.devices[device1].rib.Peer(peerKey(p)); st.Routes != want {
-				t.Errorf("peer type %d went: type %d has %d routes, want %d", gone, typ, st.Routes, want)
-			}
-		}
-		l.close()
 	}
 }
 
