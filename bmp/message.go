@@ -129,6 +129,19 @@ type Unknown struct {
 // MessageType returns the type as received.
 func (u *Unknown) MessageType() MessageType { return u.Type }
 
+// maxName is the longest sysName (RFC 3418 section 2) and table name (RFC 9069 section 5.3), in octets. Names are kept, and are part of every
+// record: one that is longer is cut.
+const maxName = 255
+
+// name makes a name of a TLV.
+func name(b []byte) string {
+	s := text(b)
+	if len(s) <= maxName {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxName], "") // perhaps the last character was cut
+}
+
 // text makes a string of a TLV: some routers pad with NULs, and nobody downstream wants broken UTF-8.
 func text(b []byte) string {
 	return strings.ToValidUTF8(strings.TrimRight(string(b), "\x00"), "\uFFFD")

@@ -108,7 +108,7 @@ func (s *Session) downTLVs(m *PeerDown, data []byte) error {
 		case tlvString:
 			m.Strings = append(m.Strings, text(v))
 		case tlvTableName:
-			m.TableName = text(v)
+			m.TableName = name(v)
 		default:
 			s.count.UnknownTLVs++
 			m.TLVs = append(m.TLVs, copyTLV(typ, v))

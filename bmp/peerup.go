@@ -72,7 +72,7 @@ func (s *Session) decodePeerUp(header, body []byte) (Message, error) {
 		case tlvString:
 			m.Strings = append(m.Strings, text(v))
 		case tlvTableName:
-			m.TableName = text(v)
+			m.TableName = name(v)
 		case tlvAdminLabel:
 			m.AdminLabel = text(v)
 		default:

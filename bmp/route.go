@@ -95,7 +95,7 @@ func (s *Session) decodeInitiation(body []byte) (Message, error) {
 		case 1:
 			m.SysDescr = text(v)
 		case 2:
-			m.SysName = text(v)
+			m.SysName = name(v)
 		default:
 			s.count.UnknownTLVs++
 			m.TLVs = append(m.TLVs, copyTLV(typ, v))

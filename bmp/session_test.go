@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/telcol/telcol/bmp/bgp"
@@ -489,6 +490,13 @@ func TestTextOfTLVs(t *testing.T) {
 	m := mustDecode[*Initiation](t, s, AppendInitiation(nil, &Initiation{SysName: "r1\x00\x00", SysDescr: "a\xffb"}))
 	if m.SysName != "r1" || m.SysDescr != "a\uFFFDb" {
 		t.Errorf("got %q %q", m.SysName, m.SysDescr)
+	}
+	long, cut := strings.Repeat("x", 254)+"äbc", strings.Repeat("x", 254)
+	m = mustDecode[*Initiation](t, s, AppendInitiation(nil, &Initiation{SysName: long, SysDescr: long}))
+	up := mustDecode[*PeerUp](t, s, AppendPeerUp(nil, &PeerUp{Peer: loc, Sent: openOf(1), Received: openOf(1), TableName: long}))
+	down := mustDecode[*PeerDown](t, s, AppendPeerDown(nil, &PeerDown{Peer: loc, Reason: DownTLVs, TableName: long}))
+	if m.SysName != cut || m.SysDescr != long || up.TableName != cut || down.TableName != cut {
+		t.Errorf("got %q %q %q %q", m.SysName, m.SysDescr, up.TableName, down.TableName)
 	}
 }
 

@@ -183,6 +183,13 @@ func TestDriftTolerance(t *testing.T) {
 // A number for all families is compared with those that both sides have agreed on.
 func TestFamiliesOfASession(t *testing.T) {
 	v4, v6, vpn := bgp.IPv4Unicast, bgp.IPv6Unicast, bgp.IPv4VPN
+	many := make([]bgp.Family, 1000)
+	for i := range many {
+		many[i] = bgp.NewFamily(uint16(i), 1)
+	}
+	if got := families(&bmp.PeerUp{Sent: bgp.Open{Families: many}, Received: bgp.Open{Families: many}}); len(got) != maxFamilies {
+		t.Errorf("%d of 1000 families are kept", len(got))
+	}
 	for name, tt := range map[string]struct {
 		sent, received []bgp.Family
 		want           []rib.Family

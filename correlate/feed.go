@@ -294,9 +294,13 @@ func peerInfo(m *bmp.PeerUp) *rib.PeerInfo {
 	}
 }
 
+// maxFamilies bounds the families of an OPEN, which are kept with the peer. IANA knows some 40.
+const maxFamilies = 128
+
 // families lists what both sides of a BGP session have agreed on. A side without the multiprotocol capability means IPv4 unicast.
 func families(m *bmp.PeerUp) []rib.Family {
 	sent, received := m.Sent.Families, m.Received.Families
+	sent, received = sent[:min(len(sent), maxFamilies)], received[:min(len(received), maxFamilies)]
 	if len(sent) == 0 {
 		sent = []bgp.Family{bgp.IPv4Unicast}
 	}

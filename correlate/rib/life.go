@@ -33,6 +33,9 @@ func (r *RIB) peerOf(k PeerKey) *peer {
 	return p
 }
 
+// maxPeerSources bounds the views and families of a peer, which are looked through for each message. IANA knows some 40 families.
+const maxPeerSources = 512
+
 // sourceOf returns the source of a peer, creating it, or nil when there are too many or the view is none.
 func (r *RIB) sourceOf(p *peer, v View, f Family) *source {
 	if p == nil || v >= numViews {
@@ -42,6 +45,9 @@ func (r *RIB) sourceOf(p *peer, v View, f Family) *source {
 		if s.view == v && s.family == f {
 			return s
 		}
+	}
+	if len(p.sources) >= maxPeerSources {
+		return nil
 	}
 	var id SourceID
 	if n := len(r.freeSource); n > 0 {

@@ -42,6 +42,22 @@ func TestAttributeQuota(t *testing.T) {
 	}
 }
 
+// The families of a peer are bounded, and those that it had first go on.
+func TestFamiliesOfAPeerAreBounded(t *testing.T) {
+	r := New(NewIntern(), Options{})
+	k := PeerKey{Addr: netip.AddrFrom4([4]byte{192, 0, 2, 1})}
+	for i := range 2 * maxPeerSources {
+		r.EndOfRIB(k, LocRIB, Family{AFI: uint16(i), SAFI: 1}, 1)
+	}
+	r.EndOfRIB(k, LocRIB, Family{AFI: 1, SAFI: 1}, 2)
+	if tot, n := r.Totals(), r.Stats().RefusedSources; tot.Sources != maxPeerSources || n != maxPeerSources {
+		t.Errorf("%d sources, %d refused", tot.Sources, n)
+	}
+	if st, ok := r.SourceStatus(k, LocRIB, IPv4Unicast); !ok || st.State != Synced {
+		t.Errorf("got %+v, %v", st, ok)
+	}
+}
+
 func TestPeerQuota(t *testing.T) {
 	r := New(NewIntern(), Options{MaxPeers: 2})
 	for i := range byte(3) {
