@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 )
 
@@ -14,6 +15,7 @@ type slowFlow struct {
 	record []hexField
 	from   int // fields before it are not looked at, for those marked inner
 	first  bool
+	back   [2]uint64 // what came back in a biflow: octets and packets
 	family int
 }
 
@@ -21,7 +23,7 @@ type slowFlow struct {
 func (s *slowFlow) occurrences(id uint16, from int, ok func(n int) bool) [][]byte {
 	var all [][]byte
 	for i, f := range s.record {
-		if f.id == id && f.len != variableLength && i >= from && ok(len(f.value)) {
+		if f.id == id && f.pen == 0 && f.len != variableLength && i >= from && ok(len(f.value)) {
 			all = append(all, f.value)
 		}
 	}
@@ -85,7 +87,7 @@ func addressFields(record []hexField, v4, v6 uint16) []int {
 }
 
 // flow computes the Flow.
-func flowOf(record []hexField) Flow {
+func flowOf(record []hexField) (f Flow, back [2]uint64) {
 	srcs, dsts := addressFields(record, 8, 27), addressFields(record, 12, 28)
 	var protos []int
 	for i, f := range record {
@@ -104,10 +106,11 @@ func flowOf(record []hexField) Flow {
 		inside := !zero(record[src].value) || !zero(record[dst].value)
 		if !inside || !tunnels(number(record[protos[0]].value)) {
 			s.first, s.family = true, familyOfLen(len(record[srcs[0]].value))
-			return s.flow()
+			f = s.flow()
+			return f, s.back
 		}
 		s.from, s.family = min(src, dst), familyOfLen(len(record[src].value))
-		f := s.flow()
+		f = s.flow()
 		f.Has |= FieldTunnelSrc | FieldTunnelDst
 		f.TunnelSrc, f.TunnelDst = must(record[srcs[0]].value), must(record[dsts[0]].value)
 		num(&f, FieldTunnelProto, &f.TunnelProto, record[protos[0]].value)
@@ -117,7 +120,7 @@ func flowOf(record []hexField) Flow {
 		if all := s.occurrences(31, 0, anyInt); len(all) > 1 {
 			num(&f, FieldTunnelLabel, &f.TunnelLabel, all[0])
 		}
-		return f
+		return f, s.back
 	case has[4] && has[16]:
 		s.family = s.oneFamily(srcs, dsts)
 	case has[4]:
@@ -125,7 +128,8 @@ func flowOf(record []hexField) Flow {
 	case has[16]:
 		s.family = 6
 	}
-	return s.flow()
+	f = s.flow()
+	return f, s.back
 }
 
 func zero(v []byte) bool { return len(bytes.Trim(v, "\x00")) == 0 }
@@ -155,6 +159,23 @@ func (s *slowFlow) oneFamily(srcs, dsts []int) int {
 		return 4
 	}
 	return 6
+}
+
+// reverse gives a counter of a biflow's other direction: of the first element that is there, the first or the last.
+func (s *slowFlow) reverse(f *Flow, field FieldSet, ids ...uint16) (n uint64) {
+	for _, id := range ids {
+		var v []byte
+		for _, h := range s.record {
+			if h.pen == enterpriseReverse && h.id == id && anyInt(len(h.value)) && (v == nil || !s.first) {
+				v = h.value
+			}
+		}
+		if v != nil {
+			num(f, field, &n, v)
+			return n
+		}
+	}
+	return 0
 }
 
 // flow reads the fields that one packet has.
@@ -215,6 +236,7 @@ func (s *slowFlow) flow() Flow {
 	if v := s.pick(exactly(6), 0, 80, 57); v != nil {
 		f.DstMAC, f.Has = [6]byte(v), f.Has|FieldDstMAC
 	}
+	s.back = [2]uint64{s.reverse(&f, FieldReverseBytes, 1, 85, 23, 352), s.reverse(&f, FieldReversePackets, 2, 86, 24)}
 	s.labels(&f)
 	s.icmp(&f, in)
 	for _, t := range []struct {
@@ -299,6 +321,8 @@ func draw(src *source) []hexField {
 			f.len = variableLength
 		case how == 0:
 			f.len = uint16(src.next() % 20)
+		case how == 5 && slices.Contains([]uint16{1, 2, 6, 23, 24, 85, 86, 352}, f.id):
+			f.pen = enterpriseReverse
 		case how < 4 && f.len > 1 && f.len <= 8:
 			f.len = 1 + uint16(src.next())%f.len
 		}
@@ -350,6 +374,11 @@ func checkTwin(t *testing.T, src *source) {
 	if total := recordLen(first); total == 0 || total > 30000 {
 		return
 	}
+	if version == VersionNetFlow9 { // which has no enterprises
+		for i := range first {
+			first[i].pen = 0
+		}
+	}
 	second := make([]hexField, len(first)) // the same values in reverse, where lengths allow
 	for i, f := range first {
 		f.value = bytes.Clone(f.value)
@@ -361,7 +390,7 @@ func checkTwin(t *testing.T, src *source) {
 	msg := buildMessage(t, version, 0, func(b *Builder) {
 		var f []Field
 		for _, h := range first {
-			f = append(f, Field{ID: h.id, Len: h.len})
+			f = append(f, Field{ID: h.id, PEN: h.pen, Len: h.len})
 		}
 		b.Template(300, f...)
 		b.Set(300)
@@ -410,7 +439,11 @@ func (h *twinHandler) Flow(f *Flow) {
 	if object := f.Record.AppendObject(nil, f.Record.All()); !json.Valid(object) {
 		h.t.Fatalf("not JSON: %s", object)
 	}
-	wantFlow(h.t, *f, flowOf(record))
+	want, back := flowOf(record)
+	wantFlow(h.t, *f, want)
+	if octets, packets := f.Reverse(); back != [2]uint64{octets, packets} {
+		h.t.Fatalf("reverse %d and %d, want %d", octets, packets, back)
+	}
 }
 
 func TestTwin(t *testing.T) {
