@@ -47,7 +47,8 @@ func setAlias(from, to netip.Addr, told bool) func(*shared, *steerSettings) erro
 		if err != nil {
 			return err
 		}
-		if slot, ok := plan.Pins[from]; ok && known[from] != to {
+		// What a worker's settings say is no reason for it not to start.
+		if slot, ok := plan.Pins[from]; ok && !told && known[from] != to {
 			return fmt.Errorf("%w: %s is pinned to slot %d; unpin it, and pin %s instead", ErrPinOfAlias, from, slot, to)
 		}
 		return s.putAlias(set, from, to, told)

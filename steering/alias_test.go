@@ -115,7 +115,10 @@ func TestAliasesAndPins(t *testing.T) {
 	if err := g.SetAlias(t.Context(), alias, canonical); err != nil {
 		t.Errorf("the same alias again: %v", err)
 	}
-	if got := len(g.Table().Plan().Pins); got != 2 || len(g.Aliases()) != 1 {
+	if err := g.TellAlias(t.Context(), pinned, canonical); err != nil {
+		t.Errorf("a worker's alias of what is pinned: %v", err)
+	}
+	if got := len(g.Table().Plan().Pins); got != 2 || len(g.Aliases()) != 2 {
 		t.Errorf("%d pins, aliases %v", got, g.Aliases())
 	}
 }
