@@ -76,7 +76,7 @@ func TestWrongUse(t *testing.T) {
 		{args: "steering inti", want: `telcol steering has no command "inti", did you mean init?`},
 		{args: "steering where", want: "say whose traffic: telcol steering where ADDR"},
 		{args: "steering where router1", want: `"router1" is not an address`},
-		{args: "steering init --slots 300", want: "a group that does not exist yet needs its number of workers: telcol steering init --slots N, with N from 1 to 256"},
+		{args: "steering init --slots 300", want: "slots 300 is out of range, want 1 to 256"},
 		{args: "steering init --slots 4 --user 1:x", want: `--user "1:x" is not uid:gid`},
 		{args: "steering init --slots 4 --user nobody-like-this", want: `--user "nobody-like-this": this host has no such user`},
 		{args: "steering init --slots 4 --listen-bmp 1790", want: `listen-bmp "1790" is not address:port, for example [::]:1790`},

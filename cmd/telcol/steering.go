@@ -92,6 +92,9 @@ Exit code 3: the group is ready, but could not be saved. So it is with the comma
 
 // initOptions gives what the settings mean for the group.
 func initOptions(e *env, cfg *collector.Config, owner string) (steering.Options, error) {
+	if cfg.Slots < 0 || cfg.Slots > steering.MaxSlots {
+		return steering.Options{}, usagef("slots %d is out of range, want 1 to %d", cfg.Slots, steering.MaxSlots)
+	}
 	o := steering.Options{Root: e.steeringRoot, Name: cfg.Group, Slots: cfg.Slots, Resize: true}
 	type listener struct {
 		proto steering.Proto

@@ -267,7 +267,11 @@ func printMove(w io.Writer, g *steering.Group, m *steering.Move, dry bool) error
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	return warnAbsent(w, g, m.After)
+	st, err := g.Status()
+	if err != nil {
+		return err
+	}
+	return warnWorkers(w, st, m.After)
 }
 
 func shareText(shares []int, slot int) string {
@@ -284,13 +288,9 @@ func countText(counts []int, slot int) string {
 	return strconv.Itoa(counts[slot])
 }
 
-// warnAbsent names slots that own something and have no worker.
-func warnAbsent(w io.Writer, g *steering.Group, t *steering.Table) error {
-	st, err := g.Status()
-	if err != nil {
-		return err
-	}
-	var absent, stuck, lacking []string
+// warnWorkers names slots that own something and have no worker, or none that takes all of it, and workers whose slots are gone.
+func warnWorkers(w io.Writer, st *steering.Status, t *steering.Table) (err error) {
+	var absent, stuck, lacking, gone []string
 	for slot, share := range t.Share() {
 		switch s := strconv.Itoa(slot); {
 		case share == 0 || slot < len(st.Slots) && st.Slots[slot].Alive:
@@ -302,6 +302,11 @@ func warnAbsent(w io.Writer, g *steering.Group, t *steering.Table) error {
 			lacking = append(lacking, s)
 		}
 	}
+	for slot := t.Slots(); slot < len(st.Slots); slot++ {
+		if ownerText(&st.Slots[slot]) != nobody {
+			gone = append(gone, strconv.Itoa(slot))
+		}
+	}
 	for _, c := range []struct {
 		slots []string
 		text  string
@@ -309,6 +314,7 @@ func warnAbsent(w io.Writer, g *steering.Group, t *steering.Table) error {
 		{absent, "no worker in slot %s: what its devices send is dropped and counted"},
 		{stuck, "the worker in slot %s is stuck: telcol steering evict frees it for another"},
 		{lacking, "the worker in slot %s has not all listeners: what its devices send to the others is dropped and counted"},
+		{gone, "the group has no slot %s any more: stop its worker when its sessions have moved"},
 	} {
 		if len(c.slots) > 0 && err == nil {
 			_, err = fmt.Fprintf(w, "\n"+c.text+"\n", strings.Join(c.slots, ", "))

@@ -84,6 +84,36 @@ func TestTableCommands(t *testing.T) {
 	fails(exitRun, "no slot would be left to take the devices", "drain", "3")
 }
 
+// TestWarnWorkers tells of every slot once what is wrong with its worker.
+func TestWarnWorkers(t *testing.T) {
+	one := &steering.Owner{PID: 7}
+	held := []steering.SlotListener{{Owner: one}, {Owner: one}, {Unused: true}}
+	st := &steering.Status{Slots: []steering.SlotStatus{
+		{PID: 7, Alive: true, Listeners: held},
+		{Listeners: []steering.SlotListener{{}, {}, {Unused: true}}},
+		{PID: 7, Stuck: true, Listeners: held},
+		{PID: 7, Listeners: []steering.SlotListener{{Owner: one}, {}, {Unused: true}}},
+		{Beyond: true, Listeners: []steering.SlotListener{{}, {}, {Unused: true}}},
+		{PID: 7, Beyond: true, Listeners: held},
+	}}
+	var b strings.Builder
+	if err := warnWorkers(&b, st, steering.NewTable(steering.Key{}, 4)); err != nil {
+		t.Fatal(err)
+	}
+	want := `
+no worker in slot 1: what its devices send is dropped and counted
+
+the worker in slot 2 is stuck: telcol steering evict frees it for another
+
+the worker in slot 3 has not all listeners: what its devices send to the others is dropped and counted
+
+the group has no slot 5 any more: stop its worker when its sessions have moved
+`
+	if b.String() != want {
+		t.Errorf("got %s", b.String())
+	}
+}
+
 // otherSlot names a slot that a device does not belong to.
 func otherSlot(t *testing.T, e env, addr string) string {
 	t.Helper()

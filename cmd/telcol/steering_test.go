@@ -43,6 +43,8 @@ func TestSteeringCommands(t *testing.T) {
 		"telcol: a group that does not exist yet needs its number of workers: telcol steering init --slots N, with N from 1 to 256\n",
 	}, "init", "--group", "g1")
 
+	expect(result{exitUsage, "", "telcol: slots 257 is out of range, want 1 to 256\n"}, "init", "--group", "g1", "--slots", "257")
+
 	ready := `steering group "g1" is ready: 4 slots, listeners udp/4739 and tcp/1790 and tcp/4739` + "\n"
 	expect(result{exitOK, ready, ""}, "init", "--group", "g1", "--slots", "4", "--user", "65534:65534")
 	expect(result{exitOK, ready, ""}, "init", "--group", "g1")
