@@ -67,7 +67,7 @@ const (
 const (
 	versionTorn  = 1 << 4
 	versionLoose = 1 << 5
-	versionExact = 1 << 6 // it ended between two microseconds, as far into one as an octet pair says
+	versionExact = 1 << 6 // it ended between two microseconds, by so many nanoseconds as follow its time
 )
 
 // Kinds of tables.
