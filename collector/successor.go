@@ -16,7 +16,7 @@ import (
 )
 
 // successorPatience is for a process that neither takes over nor ends. It is killed then, which ends a takeover that it is in.
-const successorPatience = time.Minute
+const successorPatience = takeoverLimit + 30*time.Second
 
 // successors are the processes that the worker starts, when it is asked to be replaced, to take over from it.
 type successors struct {

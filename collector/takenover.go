@@ -96,8 +96,8 @@ func (p *predecessor) takeOver() error {
 		return err
 	}
 	m, err := p.conn.Receive()
-	p.conn.SetDeadline(time.Now().Add(takeoverLimit + takeoverGreeting))
 	p.began = time.Now()
+	p.conn.SetPatience(takeoverPause+takeoverGreeting, p.began.Add(takeoverLimit+takeoverGreeting))
 	if err := p.hear(m, err); err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (p *predecessor) takeOver() error {
 
 // awaitEnd takes what came in since the predecessor stopped reading, up to its end. It delivers before it tells.
 func (p *predecessor) awaitEnd() error {
-	p.conn.SetDeadline(time.Now().Add(p.w.cfg.DrainAfter + takeoverLimit))
+	p.conn.SetDeadline(time.Now().Add(p.w.cfg.DrainAfter + takeoverPause))
 	for {
 		m, err := p.conn.Receive()
 		if err != nil {

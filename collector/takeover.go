@@ -31,9 +31,9 @@ import (
 //	          ◄──── spool, …, ended
 //	                         nothing is produced or written any more, and these datagrams came meanwhile: now the new process reads
 //
-// Until it has read going, the worker goes on as if nothing had happened when the connection ends, or when all this takes longer than
-// takeoverLimit. Datagrams that arrive meanwhile are spooled, octets of connections wait in the sockets, which both processes hold: no datagram
-// is lost, no connection is reset, and a device's data is produced in its order.
+// Until it has read going, the worker goes on as if nothing had happened when the connection ends, when a step takes longer than
+// takeoverPause, or all of them longer than takeoverLimit. Datagrams that arrive meanwhile are spooled, octets of connections wait in the
+// sockets, which both processes hold: no datagram is lost, no connection is reset, and a device's data is produced in its order.
 const (
 	msgAsk      takeover.Kind = 'a'
 	msgRefused  takeover.Kind = 'x' // by the worker, with the reason
@@ -54,7 +54,8 @@ const (
 const (
 	takeoverGreeting = 5 * time.Second  // for the first words
 	takeoverFlush    = 5 * time.Second  // for the delivery of what was made, each time
-	takeoverLimit    = 20 * time.Second // while the sockets are not read
+	takeoverPause    = 20 * time.Second // for a step: a message, a piece of the routes
+	takeoverLimit    = 2 * time.Minute  // while nothing is joined; a million routes take one to two seconds
 	routesSlice      = 20_000           // routes told in one piece
 )
 
@@ -218,7 +219,7 @@ func (t *taker) refuse(err error) error {
 // false nothing was given up.
 func (t *taker) give(ctx context.Context, w *worker) bool {
 	began := time.Now()
-	t.conn.SetDeadline(began.Add(takeoverLimit))
+	t.conn.SetPatience(takeoverPause, began.Add(takeoverLimit))
 	stop := context.AfterFunc(ctx, func() { t.conn.Close() })
 	defer stop()
 	t.spool = startSpool(w.sockets.udp)
@@ -367,7 +368,7 @@ func (t *taker) end(w *worker) {
 	}
 	if t.gone {
 		t.spool.stop()
-		t.conn.SetDeadline(time.Now().Add(takeoverLimit)) // the delivery may have taken long
+		t.conn.SetDeadline(time.Now().Add(takeoverPause)) // the delivery may have taken long
 		if err := t.spool.send(t.conn); err != nil {
 			w.log.Error("datagrams that came during the takeover may be lost", "datagrams", t.spool.datagrams, "err", err)
 		}

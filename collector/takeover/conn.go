@@ -62,6 +62,9 @@ type Conn struct {
 	oob  []byte
 	in   bytes.Buffer
 	file *os.File // came with the frames of the message at hand
+
+	patience time.Duration // see SetPatience; 0 without
+	deadline time.Time
 }
 
 func newConn(c *net.UnixConn) (*Conn, error) {
@@ -90,7 +93,26 @@ func (c *Conn) PID() int { return c.pid }
 func (c *Conn) Close() error { return c.conn.Close() }
 
 // SetDeadline bounds all that follows, the zero Time not at all.
-func (c *Conn) SetDeadline(t time.Time) error { return c.conn.SetDeadline(t) }
+func (c *Conn) SetDeadline(t time.Time) error {
+	c.patience = 0
+	return c.conn.SetDeadline(t)
+}
+
+// SetPatience bounds each frame that is sent or received from now on, and all of them by a deadline: a process that gets on may take long, one
+// that does not is found soon. It is for the time in which one goroutine does both, in turn.
+func (c *Conn) SetPatience(each time.Duration, all time.Time) { c.patience, c.deadline = each, all }
+
+// begin gives the next frame its time.
+func (c *Conn) begin() {
+	if c.patience == 0 {
+		return
+	}
+	until := time.Now().Add(c.patience)
+	if until.After(c.deadline) {
+		until = c.deadline
+	}
+	_ = c.conn.SetDeadline(until) // of a closed connection, as the next call says
+}
 
 // Hello tells the own version and reads that of the other process. The error is ErrVersion when it is another one, or when the other
 // does not know this hello at all, and ErrNobody when the other process has ended without a word.
@@ -124,6 +146,7 @@ func helloError(err error) error {
 // Send sends a message, and with it the descriptor of a socket when file is not nil.
 func (c *Conn) Send(kind Kind, payload []byte, file syscall.Conn) error {
 	for first := true; first || len(payload) > 0; first = false {
+		c.begin()
 		part := payload[:min(len(payload), maxFrame)]
 		payload = payload[len(part):]
 		header := make([]byte, frameHeader, frameHeader+len(part))
@@ -219,6 +242,7 @@ func (c *Conn) Read(p []byte) (int, error) { return c.conn.Read(p) }
 
 // header reads with room for one descriptor; the kernel closes those that would be too many.
 func (c *Conn) header(b []byte) (file bool, err error) {
+	c.begin()
 	n, oobn, _, _, err := c.conn.ReadMsgUnix(b, c.oob)
 	if err == nil && n == 0 {
 		err = io.EOF

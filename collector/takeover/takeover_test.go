@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -94,6 +95,33 @@ func TestMessages(t *testing.T) {
 	from.Close()
 	if _, err := to.Receive(); !errors.Is(err, io.EOF) {
 		t.Errorf("got error %v, want EOF", err)
+	}
+}
+
+// TestPatience has one step or all of them take too long. The next step has its own time.
+func TestPatience(t *testing.T) {
+	from, to := pair(t)
+	soon, late := time.Now().Add(-time.Second), time.Now().Add(time.Hour)
+	steps := map[string]func() error{
+		"receive": func() error { _, err := to.Receive(); return err },
+		"send":    func() error { return to.Send('k', bytes.Repeat([]byte{1}, 4<<20), nil) }, // more than fits in between
+	}
+	for name, step := range steps {
+		for what, set := range map[string]func(){
+			"a step":    func() { to.SetPatience(time.Millisecond, late) },
+			"all":       func() { to.SetPatience(time.Hour, soon) },
+			"all again": func() { to.SetPatience(time.Hour, late); to.SetDeadline(soon) },
+		} {
+			set()
+			if err := step(); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("%s, %s too long: got error %v", name, what, err)
+			}
+		}
+	}
+	to.SetPatience(time.Hour, late)
+	go from.Send('k', nil, nil)
+	if _, err := to.Receive(); err != nil {
+		t.Errorf("in time: %v", err)
 	}
 }
 
