@@ -110,6 +110,22 @@ func TestPeersWaitForTheirTurn(t *testing.T) {
 	s.want("it has nothing to tell", 1, Synced, Synced)
 }
 
+// A device that always dumps something does not keep a peer's turn open for longer than the limit.
+func TestTurnsEnd(t *testing.T) {
+	s := newStage(t)
+	s.r.PeerUp(peerB, PeerInfo{}, s.now)
+	for i := range 400 {
+		if i%100 == 0 {
+			s.r.PeerUp(peerA, PeerInfo{}, s.now) // its dump begins again
+		}
+		s.announce(peerA, "10.0.0.0/8")
+		s.wait(1)
+		if waited := s.r.bare > 0; waited != (i < 299) {
+			t.Fatalf("waited for the other peer %v after %d s", waited, i+1)
+		}
+	}
+}
+
 func TestRenewedPeerWaitsForItsTurn(t *testing.T) {
 	s := newStage(t)
 	s.announce(peerA, "10.0.0.0/8")

@@ -126,3 +126,40 @@ func TestEndOfASessionWithoutPeerUp(t *testing.T) {
 	s.wait(11 * 60)
 	s.routes("timeout", LocRIB, 0, 0)
 }
+
+// The newer session's information about a peer stands, whatever the older one says later.
+func TestInformationIsOfTheNewerSession(t *testing.T) {
+	s := newStage(t)
+	older, newer := s.r.Session(1), s.r.Session(2)
+	older.PeerUp(peerA, PeerInfo{Session: 7, AS: 1}, s.now)
+	newer.PeerUp(peerA, PeerInfo{Session: 8, AS: 2}, s.now)
+	older.PeerUp(peerA, PeerInfo{Session: 7, AS: 1}, s.now)
+	if st, _, _ := s.r.Peer(peerA); st.Info.AS != 2 {
+		t.Errorf("got %+v", st.Info)
+	}
+	older.End(s.now)
+	s.up("end of the older session", true)
+	newer.End(s.now)
+	s.up("end of both", false)
+}
+
+// The newer session ends, and the older one still tells routes of the peer.
+func TestPeerStaysUpInTheOlderSession(t *testing.T) {
+	s := newStage(t)
+	older, newer := s.r.Session(1), s.r.Session(2)
+	older.PeerUp(peerA, PeerInfo{Session: 7}, s.now)
+	s.tell(1, peerA, AdjRIBInPre, "10.0.0.0/8")
+	newer.PeerUp(peerA, PeerInfo{Session: 7}, s.now)
+	s.tell(2, peerA, AdjRIBInPost, "10.0.0.0/8")
+	newer.End(s.now)
+	s.up("end of the newer session", true)
+	s.routes("end of the newer session", AdjRIBInPre, 1, 0)
+	s.routes("end of the newer session", AdjRIBInPost, 1, 1)
+	s.wait(601)
+	if st, _ := s.r.SourceStatus(peerA, AdjRIBInPost, IPv4Unicast); st.State != Absent || st.Routes != 0 {
+		t.Errorf("after the timeout %+v", st)
+	}
+	older.End(s.now)
+	s.up("end of both", false)
+	s.routes("end of both", AdjRIBInPre, 1, 1)
+}
