@@ -42,6 +42,30 @@ func TestAttributeQuota(t *testing.T) {
 	}
 }
 
+// The mark of a device that lacked routes goes with the dump that has room for all.
+func TestMarkGoesWithTheNextDump(t *testing.T) {
+	s := newStage(t)
+	s.r = New(NewIntern(), Options{MaxRoutes: 1})
+	lacks := func(what string, want bool) {
+		t.Helper()
+		st, _ := s.r.SourceStatus(peerA, AdjRIBInPre, IPv4Unicast)
+		if st.Lacks != want || s.r.Totals().OverQuota != want {
+			t.Errorf("%s: lacks routes %v, device marked %v; want %v", what, st.Lacks, s.r.Totals().OverQuota, want)
+		}
+	}
+	s.r.PeerUp(peerA, PeerInfo{}, s.now)
+	s.announce(peerA, "10.0.0.0/8")
+	lacks("one route", false)
+	s.announce(peerA, "11.0.0.0/8")
+	lacks("two routes", true)
+	s.eor(peerA)
+	lacks("End-of-RIB", true)
+	s.r.PeerUp(peerA, PeerInfo{}, s.now)
+	s.announce(peerA, "10.0.0.0/8")
+	s.eor(peerA)
+	lacks("the next dump", false)
+}
+
 // The families of a peer are bounded, and those that it had first go on.
 func TestFamiliesOfAPeerAreBounded(t *testing.T) {
 	r := New(NewIntern(), Options{})
