@@ -110,6 +110,7 @@ func someSession() []byte {
 	b = bmp.AppendEndOfRIB(b, eventPeer, bgp.IPv4Unicast)
 	b = bmp.AppendRouteMonitoring(b, eventPeer, []bgp.NLRI{routeNumber(1)}, nil, nil)
 	b = bmp.AppendStatistics(b, &bmp.Statistics{Peer: *eventPeer, Stats: []bmp.Statistic{{Type: 8, Value: 1}, {Type: 7, Value: 3}}})
+	b = bmp.AppendRouteMirroring(b, &bmp.RouteMirroring{Peer: *eventPeer, Messages: [][]byte{{0xff}}, Errored: true})
 	b = append(b, 3, 0, 0, 0, 7, 2, 0) // a Peer Down that cannot be decoded
 	b = bmp.AppendPeerDown(b, &bmp.PeerDown{Peer: *eventPeer, Reason: bmp.DownDeconfigured})
 	return append(b, 3, 0, 0, 0, 12, 5, 0, 1, 0, 2, 0, 0) // Termination
@@ -128,12 +129,20 @@ func TestEventsByMode(t *testing.T) {
 			sessions = append(sessions, e)
 		}
 	}
+	mirrored := slices.Insert(slices.Clone(someEvents), slices.Index(someEvents, "refused"), "route_mirror")
 	for _, c := range []struct {
-		mode string
-		want []string
-	}{{EventsAuto, nil}, {EventsOff, nil}, {EventsSessions, sessions}, {EventsAll, someEvents}} {
-		t.Run(c.mode, func(t *testing.T) {
-			r := startTest(t, func(cfg *Config) { cfg.BMP.Events = c.mode })
+		name, mode string
+		mirror     bool
+		want       []string
+	}{
+		{"auto", EventsAuto, true, nil},
+		{"off", EventsOff, true, nil},
+		{"sessions", EventsSessions, true, sessions},
+		{"all", EventsAll, false, someEvents},
+		{"all with mirrored messages", EventsAll, true, mirrored},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := startTest(t, func(cfg *Config) { cfg.BMP.Events, cfg.BMP.EventsMirror = c.mode, c.mirror })
 			conn := r.dialBMP(t, "127.0.0.9")
 			if _, err := conn.Write(someSession()); err != nil {
 				t.Fatal(err)

@@ -160,6 +160,19 @@ func (c *collector) joins(t *testing.T, address, vrf, join, prefix string) {
 	})
 }
 
+// understood checks that nothing of what the speaker has said was refused, and that its own counts are those of the tables.
+func (c *collector) understood(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"telcol_bmp_refused_total", "telcol_bmp_unknown_peer_types_total", "telcol_bmp_drifts_total"} {
+		if n := c.Metric(t, name); n != 0 {
+			t.Errorf("%s is %v", name, n)
+		}
+	}
+	if all, ok := c.Metric(t, "telcol_bmp_updates_total"), c.Metric(t, "telcol_bmp_updates_total", "outcome", "ok"); all != ok || ok == 0 {
+		t.Errorf("%v of %v updates are in order", ok, all)
+	}
+}
+
 // sessions waits for a number of open BMP sessions.
 func (c *collector) sessions(t *testing.T, n int) {
 	t.Helper()

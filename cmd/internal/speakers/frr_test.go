@@ -57,6 +57,7 @@ router bgp 65001
  exit-address-family
  bmp targets telcol
   bmp stats interval 1000
+  bmp mirror
   bmp monitor ipv4 unicast pre-policy
   bmp monitor ipv4 unicast post-policy
   bmp monitor ipv6 unicast pre-policy
@@ -280,6 +281,13 @@ func TestFRR(t *testing.T) {
 	two.start(t)
 	compare(t, neighbour2, 2, 2, 1, 1)
 	vpn(t, 2, 1)
+	telcol.understood(t)
+	if n := telcol.Metric(t, "telcol_bmp_mirrored_total", "kind", "message"); n == 0 {
+		t.Error("no BGP message was mirrored")
+	}
+	if n := telcol.Metric(t, "telcol_bmp_statistics_total", "value", "number"); n == 0 {
+		t.Error("no statistics came")
+	}
 	telcol.Stop(t)
 }
 

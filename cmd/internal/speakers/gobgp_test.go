@@ -301,9 +301,11 @@ func TestGoBGP(t *testing.T) {
 	two.start(t)
 	all(t, "neighbour back:", 3, 4, 3, 5, 1)
 
+	telcol.understood(t)
 	telcol.Stop(t)
 	telcol = startCollector(t) // gobgp cannot be told to end a BMP session
 	telcol.sessions(t, 1)
 	all(t, "BMP session back:", 3, 4, 3, 5, 1)
+	telcol.understood(t)
 	telcol.Stop(t)
 }
