@@ -52,9 +52,13 @@ func TestStatisticCounts(t *testing.T) {
 		{7, &locPost, ViewAdjRIBInPre, true}, // the flag means nothing for a Loc-RIB
 		{13, &peer4, 0, false},
 		{14, &peer4, ViewAdjRIBOutPre, true},
+		{15, &peer4, ViewAdjRIBOutPost, true},
+		{16, &peer4, ViewAdjRIBOutPre, true},
 		{17, &peer4, ViewAdjRIBOutPost, true},
+		{18, &post, ViewAdjRIBInPre, true},
 		{19, &post, ViewAdjRIBInPre, true},
 		{20, &peer4, ViewAdjRIBInPost, true},
+		{21, &peer4, ViewAdjRIBInPost, true},
 		{22, &peer4, 0, false},
 	}
 	for _, tt := range tests {
