@@ -20,7 +20,10 @@ func replayCommand(e *env) *cobra.Command {
 		Use:   "replay FILE...",
 		Short: "Play captures of routers against a collector",
 		Long: `Play captures (pcap or pcapng) of IPFIX, NetFlow v9 and BMP against a collector: each router from an
-address of its own, in order, and with the distances in time that the capture has, divided by the speed.`,
+address of its own, in order, and with the distances in time that the capture has, divided by the speed.
+
+All UDP of a capture goes to the collector's IPFIX address, all TCP to its BMP address, but for connections that begin
+with an IPFIX message. Filter out what is neither: tcpdump -r all.pcap -w routers.pcap 'udp port 4739 or tcp port 1790'.`,
 		Example: `  telcol replay --map 192.0.2.1=127.1.0.1 --map 192.0.2.2=127.1.0.2 routers.pcap
   telcol replay --speed 0 --only ipfix flows.pcap`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -71,7 +74,11 @@ func printReplay(e *env, r replay.Result, asJSON bool) error {
 	if asJSON {
 		return printJSON(e.stdout, r)
 	}
-	_, err := fmt.Fprintf(e.stdout, "sent from %d addresses: %d bytes of BMP on %d connections, %d datagrams; %d packets passed over\n",
-		r.Sources, r.BMPBytes, r.Connections, r.Datagrams, r.Skipped)
+	streams := ""
+	if r.FlowBytes > 0 {
+		streams = fmt.Sprintf(" and %d of IPFIX", r.FlowBytes)
+	}
+	_, err := fmt.Fprintf(e.stdout, "sent from %d addresses: %d bytes of BMP%s on %d connections, %d datagrams; %d packets passed over\n",
+		r.Sources, r.BMPBytes, streams, r.Connections, r.Datagrams, r.Skipped)
 	return err
 }

@@ -1,5 +1,6 @@
 // Package replay plays captures of routers against a collector: the TCP payloads of a router over a connection of its own
-// (BMP), its UDP payloads as datagrams (IPFIX, NetFlow v9), from an address per router, in order and in time.
+// (BMP, and IPFIX where they begin with a message of it), its UDP payloads as datagrams (IPFIX, NetFlow v9), from an address per
+// router, in order and in time. It does not look into datagrams: what else is in a capture is to be filtered out first.
 //
 // # Time
 //

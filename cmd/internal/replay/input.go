@@ -2,10 +2,12 @@ package replay
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"slices"
 
 	"github.com/telcol/telcol/cmd/internal/pcapfile"
+	"github.com/telcol/telcol/ipfix"
 )
 
 // input gives the packets of a file in the order of their time: as they come from a file that has them in order, which
@@ -14,6 +16,7 @@ type input struct {
 	file   *os.File
 	reader *pcapfile.Reader
 	only   Only
+	flows  map[[2]netip.AddrPort]bool // the file's TCP streams, whether they carry IPFIX; if only one protocol is wanted
 
 	sorted []pcapfile.Packet // those to come, if the file was not in order
 	err    error             // behind the last of them
@@ -24,6 +27,12 @@ func openInput(name string, only Only) (input, error) {
 	in := input{only: only}
 	if err := in.open(name); err != nil {
 		return in, err
+	}
+	if only != Everything {
+		in.classify()
+		if err := in.open(name); err != nil {
+			return in, err
+		}
 	}
 	ordered := in.ordered()
 	if err := in.open(name); err != nil { // again from its beginning
@@ -45,6 +54,34 @@ func (in *input) open(name string) (err error) {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
+}
+
+// classify reads the file and notes what its TCP streams carry. What is wrong with the file comes again when it is played.
+func (in *input) classify() {
+	in.flows = make(map[[2]netip.AddrPort]bool)
+	for p, err := in.reader.Next(); err == nil; p, err = in.reader.Next() {
+		key := [2]netip.AddrPort{p.Src, p.Dst}
+		if _, known := in.flows[key]; !known && p.Proto == pcapfile.TCP && len(p.Payload) > 0 {
+			in.flows[key] = carriesIPFIX(p.Payload)
+		}
+	}
+}
+
+// carriesIPFIX tells by its first octets whether a TCP stream carries IPFIX; all others are taken for BMP.
+func carriesIPFIX(first []byte) bool {
+	_, err := ipfix.MessageLength(first)
+	return err == nil
+}
+
+// wanted reports whether a packet is to be played.
+func (in *input) wanted(p *pcapfile.Packet) bool {
+	switch {
+	case in.only == Everything:
+		return true
+	case p.Proto == pcapfile.TCP:
+		return in.flows[[2]netip.AddrPort{p.Src, p.Dst}] == (in.only == IPFIX)
+	}
+	return in.only == IPFIX
 }
 
 // ordered reads the file and compares the times. What is wrong with the file comes again when it is played.
@@ -86,7 +123,7 @@ func (in *input) next() (pcapfile.Packet, error) {
 		if err != nil {
 			return p, err
 		}
-		if in.only == Everything || (in.only == BMP) == (p.Proto == pcapfile.TCP) {
+		if in.wanted(&p) {
 			return p, nil
 		}
 	}

@@ -46,11 +46,12 @@ type Options struct {
 	Files []string
 	// Map gives routers other source addresses.
 	Map map[netip.Addr]netip.Addr
-	// IPFIX and BMP are where datagrams and connections go. One that Only leaves out may be absent.
+	// IPFIX is where datagrams go and connections that begin with an IPFIX message, BMP where all other connections go. One that Only
+	// leaves out may be absent.
 	IPFIX, BMP netip.AddrPort
 	// Speed divides the distances in time; 0 sends as fast as possible.
 	Speed float64
-	// Gap is the least time between a router's last BMP octet and its first datagram.
+	// Gap is the least time between a router's last BMP octet and its first datagram or IPFIX connection.
 	Gap time.Duration
 	// Hold is how long connections stay open after the last packet.
 	Hold time.Duration
@@ -61,9 +62,10 @@ type Options struct {
 // Result counts what was sent.
 type Result struct {
 	BMPBytes    int64 `json:"bmp_bytes"`
+	FlowBytes   int64 `json:"ipfix_stream_bytes"` // of IPFIX over TCP
 	Datagrams   int64 `json:"datagrams"`
 	Sources     int   `json:"sources"`     // addresses sent from
-	Connections int   `json:"connections"` // opened for BMP
+	Connections int   `json:"connections"` // opened, for both
 	Skipped     int   `json:"skipped"`     // packets neither UDP nor TCP, or not whole
 }
 

@@ -29,6 +29,8 @@ type connection struct {
 	from netip.Addr
 	conn net.Conn // nil before its first octet
 	stop func() bool
+	to   netip.AddrPort
+	flow bool // it carries IPFIX
 	dead bool // closed by the collector
 }
 
@@ -77,13 +79,17 @@ func (p *player) write(key streamKey, c *connection, octets []byte) error {
 		return nil
 	}
 	if c.conn == nil {
-		if err := p.connect(key, c); err != nil {
+		if err := p.connect(key, c, octets); err != nil {
 			return err
 		}
 	}
 	n, err := c.conn.Write(octets)
-	p.result.BMPBytes += int64(n)
-	p.lastBMP[c.from] = time.Now()
+	if c.flow {
+		p.result.FlowBytes += int64(n)
+	} else {
+		p.result.BMPBytes += int64(n)
+		p.lastBMP[c.from] = time.Now()
+	}
 	switch {
 	case err == nil:
 		return nil
@@ -91,18 +97,25 @@ func (p *player) write(key streamKey, c *connection, octets []byte) error {
 		return p.ctx.Err()
 	}
 	c.dead = true
-	p.lost = append(p.lost, fmt.Errorf("%w %v closed the connection from %v: %w", ErrRefused, p.o.BMP, c.from, err))
+	p.lost = append(p.lost, fmt.Errorf("%w %v closed the connection from %v: %w", ErrRefused, c.to, c.from, err))
 	return nil
 }
 
-// connect opens a stream's connection, and closes those of the same router that it had closed itself.
-func (p *player) connect(key streamKey, c *connection) error {
+// connect opens the connection of a stream that begins with some octets, and closes those of the same router that it had closed itself.
+func (p *player) connect(key streamKey, c *connection, first []byte) error {
 	for k, old := range p.streams {
 		if old != c && old.Closed() && k.file == key.file && k.src.Addr() == key.src.Addr() {
 			p.retire(k, old)
 		}
 	}
-	conn, err := dial(p.ctx, "tcp", c.from, p.o.BMP)
+	c.to = p.o.BMP
+	if c.flow = carriesIPFIX(first); c.flow {
+		c.to = p.o.IPFIX
+		if err := p.gap(c.from); err != nil {
+			return err
+		}
+	}
+	conn, err := dial(p.ctx, "tcp", c.from, c.to)
 	if err != nil {
 		return err
 	}
@@ -120,12 +133,10 @@ func (p *player) datagram(src netip.Addr, payload []byte) error {
 	}
 	conn := p.sockets[src]
 	if conn == nil {
-		if last, ok := p.lastBMP[src]; ok {
-			if err := p.waitUntil(last.Add(p.o.Gap)); err != nil {
-				return err
-			}
+		err := p.gap(src)
+		if err != nil {
+			return err
 		}
-		var err error
 		if conn, err = dial(p.ctx, "udp", src, p.o.IPFIX); err != nil {
 			return err
 		}
@@ -141,6 +152,14 @@ func (p *player) datagram(src netip.Addr, payload []byte) error {
 		return fmt.Errorf("%w %v takes no datagrams from %v, is it running? %w", ErrRefused, p.o.IPFIX, src, err)
 	}
 	p.result.Datagrams++
+	return nil
+}
+
+// gap waits until the gap behind the routes of a source is over.
+func (p *player) gap(src netip.Addr) error {
+	if last, ok := p.lastBMP[src]; ok {
+		return p.waitUntil(last.Add(p.o.Gap))
+	}
 	return nil
 }
 

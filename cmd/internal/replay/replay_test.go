@@ -177,6 +177,48 @@ func TestOnly(t *testing.T) {
 	}
 }
 
+// Connections that begin with an IPFIX message go where datagrams go, and count as flows for --only and for the gap.
+func TestIPFIXOverTCP(t *testing.T) {
+	const message = "\x00\x0a\x00\x10\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x07"
+	name := writeCapture(t,
+		frame{at: 0, src: "192.0.2.1:30", tcp: true, syn: true, seq: 99},
+		bmp(1*ms, "192.0.2.1:20", 0, "routes"),
+		bmp(2*ms, "192.0.2.1:30", 100, message),
+		bmp(3*ms, "192.0.2.1:30", 116, message),
+		flows(4*ms, "192.0.2.1:9", "flow"),
+	)
+	for only, want := range map[Only]Result{
+		Everything: {BMPBytes: 6, FlowBytes: 32, Datagrams: 1, Sources: 1, Connections: 2},
+		BMP:        {BMPBytes: 6, Sources: 1, Connections: 1},
+		IPFIX:      {FlowBytes: 32, Datagrams: 1, Sources: 1, Connections: 1},
+	} {
+		c, streams := newCollector(t, "127.0.0.1"), newCollector(t, "127.0.0.1")
+		// The datagram goes to the port of the stream, which must be free for datagrams too.
+		u, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(streams.bmp))
+		for tries := 0; err != nil && tries < 20; tries++ {
+			streams = newCollector(t, "127.0.0.1")
+			u, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(streams.bmp))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer u.Close()
+		o := Options{Files: []string{name}, Map: twoRouters, Only: only, Gap: 50 * time.Millisecond, IPFIX: streams.bmp, BMP: c.bmp}
+		got, err := Run(t.Context(), o)
+		if err != nil || got != want {
+			t.Errorf("only %q: got %+v and %v, want %+v", only, got, err, want)
+		}
+		_, routes := c.settled(t, 0, int(want.BMPBytes))
+		_, messages := streams.settled(t, 0, int(want.FlowBytes))
+		if len(routes) != map[bool]int{true: 1}[want.BMPBytes > 0] || len(messages) != map[bool]int{true: 1}[want.FlowBytes > 0] {
+			t.Fatalf("only %q: %d connections for BMP, %d for IPFIX", only, len(routes), len(messages))
+		}
+		if only == Everything && messages[0].at.Sub(routes[0].at) < 50*time.Millisecond {
+			t.Errorf("flows %v behind the routes, want the gap", messages[0].at.Sub(routes[0].at))
+		}
+	}
+}
+
 func TestNewStreamOfARouter(t *testing.T) {
 	name := writeCapture(t,
 		bmp(0, "192.0.2.1:20", 0, "one"),
