@@ -29,6 +29,7 @@ type events struct {
 
 	mu     sync.Mutex
 	behind map[*sessionEvents]struct{} // sessions with something to tell that found no room
+	open   map[netip.Addr]int          // sessions of each device
 }
 
 // maxBehind bounds the sessions that have ended and whose gap is still to be told: devices that connect and vanish while Kafka is away.
@@ -67,6 +68,7 @@ func newEvents(cfg *Config, s Sink) *events {
 	return &events{
 		sink: s, slot: cfg.Slot, routes: mode == EventsAll, mirror: cfg.BMP.EventsMirror, slow: cfg.BMP.EventsOverflow == OverflowSlow,
 		wake: make(chan struct{}, 1), behind: make(map[*sessionEvents]struct{}),
+		open: make(map[netip.Addr]int),
 	}
 }
 
@@ -77,10 +79,27 @@ func (ev *events) session(ctx context.Context, from netip.AddrPort) *sessionEven
 	}
 	id := ev.nextID(time.Now())
 	s := &sessionEvents{
-		ev: ev, ctx: ctx, key: from.Addr().AppendTo(nil), id: id, enc: record.NewEventEncoder(ev.slot, from.Addr(), id),
+		ev: ev, ctx: ctx, device: from.Addr(), key: from.Addr().AppendTo(nil), id: id, enc: record.NewEventEncoder(ev.slot, from.Addr(), id),
 	}
-	s.open(from.Port())
+	s.open(from.Port(), ev.joined(s.device))
 	return s
+}
+
+// joined counts a session of a device and returns how many there are.
+func (ev *events) joined(device netip.Addr) int {
+	ev.mu.Lock()
+	defer ev.mu.Unlock()
+	ev.open[device]++
+	return ev.open[device]
+}
+
+// left takes it away.
+func (ev *events) left(device netip.Addr) {
+	ev.mu.Lock()
+	defer ev.mu.Unlock()
+	if ev.open[device]--; ev.open[device] == 0 {
+		delete(ev.open, device)
+	}
 }
 
 // parkedEvents is what the events of a BMP session are, while it is paused.
@@ -99,6 +118,7 @@ func (s *sessionEvents) park() *parkedEvents {
 		return nil
 	}
 	s.Flush()
+	s.ev.left(s.device)
 	s.ev.mu.Lock()
 	delete(s.ev.behind, s)
 	s.ev.mu.Unlock()
@@ -113,9 +133,10 @@ func (ev *events) resume(ctx context.Context, from netip.AddrPort, was *parkedEv
 		return ev.session(ctx, from)
 	}
 	s := &sessionEvents{
-		ev: ev, ctx: ctx, key: from.Addr().AppendTo(nil), id: was.ID,
+		ev: ev, ctx: ctx, device: from.Addr(), key: from.Addr().AppendTo(nil), id: was.ID,
 		enc: record.NewEventEncoder(ev.slot, from.Addr(), was.ID), gap: was.Gap, final: was.Final,
 	}
+	ev.joined(s.device)
 	s.enc.SetDeviceName(was.Name)
 	s.enc.Skip(was.Seq)
 	if s.gap.Lost > 0 {

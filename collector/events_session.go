@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -20,6 +21,8 @@ type sessionEvents struct {
 	ctx context.Context
 	key []byte
 	id  uint64 // of the session
+
+	device netip.Addr
 
 	mu      sync.Mutex // against events.run
 	enc     *record.EventEncoder
@@ -54,9 +57,9 @@ const (
 	maxSpare        = 64
 )
 
-func (s *sessionEvents) open(port uint16) {
+func (s *sessionEvents) open(port uint16, sessions int) {
 	s.mu.Lock()
-	s.put(kindSessionUp, func(dst []byte) []byte { return s.enc.AppendSessionUp(dst, port) })
+	s.put(kindSessionUp, func(dst []byte) []byte { return s.enc.AppendSessionUp(dst, port, sessions) })
 	s.mu.Unlock()
 	s.Flush()
 }
@@ -77,6 +80,7 @@ func (s *sessionEvents) end(reason, err string) {
 		_ = s.ev.sink.Room(s.ctx, TopicBMP) // the stop of the worker ends the wait, and then there is room or not
 	}
 	s.catchUp()
+	s.ev.left(s.device)
 }
 
 // Message takes what the session has said.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,6 +37,7 @@ type event struct {
 	Lost    uint64 `json:"lost"`
 	SeqFrom uint64 `json:"seq_from"`
 	SeqTo   uint64 `json:"seq_to"`
+	Open    int    `json:"open_sessions"`
 }
 
 func parseEvents(t *testing.T, lines []string) (out []event) {
@@ -172,6 +174,42 @@ func TestEventsByMode(t *testing.T) {
 				t.Errorf("%v events counted, want %d", told, len(c.want))
 			}
 		})
+	}
+}
+
+// TestSessionsOfADeviceAreCounted holds that a consumer can tell a second session of a device from one that follows another.
+func TestSessionsOfADeviceAreCounted(t *testing.T) {
+	r := startTest(t, func(cfg *Config) { cfg.BMP.Events = EventsSessions })
+	up := 0
+	dial := func(from string) net.Conn {
+		c := r.dialBMP(t, from)
+		up++
+		waitFor(t, "the session", func() bool { return r.metrics(t)[`telcol_bmp_events_total{event="session_up",}`] == float64(up) })
+		return c
+	}
+	down := func(conns ...net.Conn) {
+		was := r.metrics(t)[`telcol_bmp_events_total{event="session_down",}`]
+		for _, c := range conns {
+			c.Close()
+		}
+		waitFor(t, "its end", func() bool {
+			return r.metrics(t)[`telcol_bmp_events_total{event="session_down",}`] == was+float64(len(conns))
+		})
+	}
+	one, two, other := dial("127.0.0.9"), dial("127.0.0.9"), dial("127.0.0.8")
+	down(one)
+	three := dial("127.0.0.9")
+	down(two, three)
+	down(dial("127.0.0.9"), other)
+	r.stop(t)
+	got := make(map[string][]int)
+	for _, e := range parseEvents(t, r.stdout.lines()) {
+		if e.Event == "session_up" {
+			got[e.Device] = append(got[e.Device], e.Open)
+		}
+	}
+	if want := map[string][]int{"127.0.0.9": {1, 2, 2, 1}, "127.0.0.8": {1}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 

@@ -69,7 +69,7 @@ func everyEvent() []namedEvent {
 		}
 	}
 	return append([]namedEvent{
-		{"session up", func(e *EventEncoder, d []byte) []byte { return e.AppendSessionUp(d, 33357) }},
+		{"session up", func(e *EventEncoder, d []byte) []byte { return e.AppendSessionUp(d, 33357, 2) }},
 		{"init", func(e *EventEncoder, d []byte) []byte {
 			return e.AppendInitiation(d, &bmp.Initiation{SysName: "pe1", SysDescr: "a router", Strings: info, TLVs: tlvs})
 		}},

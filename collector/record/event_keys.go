@@ -72,6 +72,7 @@ var (
 
 	// Sessions.
 	keySourcePort    = numberKey("source_port")
+	keyOpenSessions  = numberKey("open_sessions")
 	keySysName       = numberKey("sys_name")
 	keySysDescr      = numberKey("sys_descr")
 	keyInfo          = numberKey("info")

@@ -2,10 +2,11 @@ package record
 
 import "github.com/telcol/telcol/bmp"
 
-// AppendSessionUp appends the event that opens a session: the device has connected from a port.
-func (e *EventEncoder) AppendSessionUp(dst []byte, port uint16) []byte {
+// AppendSessionUp appends the event that opens a session: the device has connected from a port, and has so many sessions with this one.
+func (e *EventEncoder) AppendSessionUp(dst []byte, port uint16, sessions int) []byte {
 	dst = e.open(dst, EventSessionUp)
-	return append(appendUint(dst, &keySourcePort, uint64(port)), '}')
+	dst = appendUint(dst, &keySourcePort, uint64(port))
+	return append(appendUint(dst, &keyOpenSessions, uint64(sessions)), '}')
 }
 
 // AppendSessionDown appends the event that ends a session. The reason is a word of the schema; an error is added where there was one.
