@@ -2,7 +2,10 @@ package correlate
 
 import (
 	"fmt"
+	"slices"
 	"testing"
+
+	"github.com/telcol/telcol/ipfix"
 )
 
 func TestAgeBuckets(t *testing.T) {
@@ -70,5 +73,46 @@ func TestMostMissedPrefixes(t *testing.T) {
 	}
 	if !found {
 		t.Error("the prefix missed last is not in the list")
+	}
+}
+
+// Addresses that met a route, or could meet none, miss no prefix; those that miss one are in the order of their number.
+func TestOnlyMissesAreMissed(t *testing.T) {
+	b := newBench(t)
+	b.session(device1, true, peerUp(locRIB(0)), route(locRIB(0), "10.1.0.0/16", 1, "203.0.113.3"), endOfRIB(locRIB(0)))
+	b.join(device1, flowSpec{src: "10.1.2.3", dst: "10.1.3.4"})
+	b.join(device1, flowSpec{src: "10.1.2.3", dst: "224.0.0.1"})
+	b.join(device1, flowSpec{src: "10.7.2.3", dst: "10.7.3.4", in: idUntold})
+	if top := b.devices[device1].Missed(); len(top) != 0 {
+		t.Fatalf("missed %+v", top)
+	}
+	for range 2 {
+		b.join(device1, flowSpec{src: "10.1.2.3", dst: "10.9.3.4"})
+	}
+	b.join(device1, flowSpec{src: "10.8.2.3", dst: "10.1.3.4"})
+	b.join(device1, flowSpec{src: "10.7.2.3", dst: "10.1.3.4"})
+	want := []Missed{{Prefix: prefix("10.9.3.0/24"), Count: 2}, {Prefix: prefix("10.7.2.0/24"), Count: 1}, {Prefix: prefix("10.8.2.0/24"), Count: 1}}
+	if top := b.devices[device1].Missed(); !slices.Equal(top, want) {
+		t.Errorf("missed %+v, want %+v", top, want)
+	}
+}
+
+// The age of a route that answers a flow of before is that of then.
+func TestAgesAreOfTheFlowsTime(t *testing.T) {
+	c, got := holdBench(t, Config{})
+	s := openFeed(t, c, device1, 1, testNow)
+	s.tell(testNow, peerUp(locRIB(0)), route(locRIB(0), "10.1.0.0/16", 1, "203.0.113.3"), endOfRIB(locRIB(0))) // 5 s old
+	var m ipfix.Builder
+	m.Begin(nil, ipfix.Header{Version: ipfix.VersionIPFIX, ExportTime: testNow, Domain: 1})
+	m.Template(256, ipfix.Field{ID: 12, Len: 4}, ipfix.Field{ID: 153, Len: 8})
+	m.Set(256)
+	m.Addr(addr("10.1.3.4"))
+	m.Uint(uint64((testNow-2*second)/1e6), 8)
+	message(t, c, device1, finish(t, &m), testNow)
+	if len(*got) != 1 || !(*got)[0].AsOfFlowEnd {
+		t.Fatalf("records %+v", *got)
+	}
+	if q := c.devices[device1].Quality(); q.AgeSum[SideDst] != 3 || q.AsOf != 1 {
+		t.Errorf("ages of %v seconds, want 3; as of %d", q.AgeSum[SideDst], q.AsOf)
 	}
 }
