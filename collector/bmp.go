@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/telcol/telcol/collector/intake"
@@ -40,6 +41,11 @@ func (w *worker) serveConfig() intake.ServeConfig {
 func (w *worker) session(ctx context.Context, conn *net.TCPConn, from netip.AddrPort) {
 	log := w.log.With("device", from.Addr().String(), "port", from.Port())
 	was := w.parked.take(conn)
+	caughtUp := func() {}
+	if was.late != nil {
+		caughtUp = sync.OnceFunc(was.late.done)
+		defer caughtUp()
+	}
 	if was.id == 0 && len(was.pending) == 0 {
 		var probe bool
 		if was.pending, probe = w.answerConn(conn, from.Addr()); probe {
@@ -68,7 +74,7 @@ func (w *worker) session(ctx context.Context, conn *net.TCPConn, from netip.Addr
 	if told != nil {
 		cfg.Observer = told
 	}
-	stream := &bmpReader{ctx: ctx, conn: conn, idle: w.cfg.BMP.IdleTimeout, refused: func() bool {
+	stream := &bmpReader{ctx: ctx, conn: conn, idle: w.cfg.BMP.IdleTimeout, empty: caughtUp, refused: func() bool {
 		_, refused := w.conns.why(noted)
 		return refused
 	}}
@@ -120,10 +126,15 @@ type bmpReader struct {
 	ctx     context.Context
 	conn    *net.TCPConn
 	idle    time.Duration
+	empty   func() // is called when everything that came was read and handed over; nil once it was
 	refused func() bool
 }
 
 func (r *bmpReader) Read(p []byte) (int, error) {
+	if r.empty != nil && intake.Unread(r.conn) == 0 {
+		r.empty() // the feed has handed over what it had before it asks for more
+		r.empty = nil
+	}
 	if r.idle > 0 {
 		_ = r.conn.SetReadDeadline(time.Now().Add(r.idle))
 		if r.ctx.Err() != nil { // whose own deadline was perhaps overwritten

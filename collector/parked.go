@@ -22,6 +22,7 @@ type parkedConn struct {
 	pending []byte            // octets that were read and belong in front of the stream, where feed does not have them
 	events  *parkedEvents
 	file    *os.File // the socket, a duplicate
+	late    *late    // is told when the session has caught up; nil for one that has begun here
 }
 
 type connKind byte
@@ -74,8 +75,9 @@ func (p *parked) drop() {
 	p.idle = nil
 }
 
-// unpark makes connections again of what waits, to be served by handlers that take from here what they need to go on.
-func (p *parked) unpark(kind connKind) (conns []*net.TCPConn) {
+// unpark makes connections again of what waits, to be served by handlers that take from here what they need to go on. sessions tells when these have
+// read what waits in the sockets.
+func (p *parked) unpark(kind connKind) (conns []*net.TCPConn, sessions *late) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	left := p.idle[:0]
@@ -97,7 +99,11 @@ func (p *parked) unpark(kind connKind) (conns []*net.TCPConn) {
 		conns = append(conns, tcp)
 	}
 	p.idle = left
-	return conns
+	sessions = newLate(len(conns))
+	for _, conn := range conns {
+		p.resume[conn].late = sessions
+	}
+	return conns, sessions
 }
 
 // take returns what a handler needs to go on with a connection, which is nothing for a new one.

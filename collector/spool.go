@@ -13,10 +13,10 @@ import (
 	"github.com/telcol/telcol/collector/takeover"
 )
 
-// spool keeps the datagrams that arrive while nobody joins: in a takeover, from when the worker has stopped reading until the other process begins.
-// Receive buffers alone would not do. The kernel grants a worker without capabilities a few hundred of them (net.core.rmem_max), and
-// the more routes are handed over the longer it takes. Beyond spoolBytes datagrams stay in the receive buffers, whose overflow the
-// kernel counts.
+// spool keeps the datagrams that arrive while nobody joins: in a takeover, from when the worker has stopped reading until the other process has
+// applied the routes that were told meanwhile. Receive buffers alone would not do. The kernel grants a worker without capabilities a few
+// hundred of them (net.core.rmem_max), and the more routes are handed over the longer it takes. Beyond spoolBytes datagrams stay in the
+// receive buffers, whose overflow the kernel counts.
 //
 // A datagram in the spool is when it was received (8 octets, Unix nanoseconds), its flags, the source's port and address (2 and 16), the number of
 // octets (2), and these; numbers are big-endian. None is cut in two by the end of a stretch.
@@ -28,7 +28,6 @@ type spool struct {
 	mu        sync.Mutex
 	stretches [][]byte
 	octets    int
-	datagrams int
 }
 
 const (
@@ -38,9 +37,9 @@ const (
 	spoolTruncated = 1 << 0 // flag
 )
 
-// startSpool begins to read. The sockets have no other reader until stop.
-func startSpool(sockets []*udpSocket) *spool {
-	s := &spool{sockets: sockets}
+// startSpool begins to read, behind what another spool has. The sockets have no other reader until stop.
+func startSpool(sockets []*udpSocket, before [][]byte) *spool {
+	s := &spool{sockets: sockets, stretches: before}
 	for _, u := range sockets {
 		u.SetReadDeadline(time.Time{}) // of the pause
 		s.readers.Go(func() { s.read(u) })
@@ -81,9 +80,16 @@ func (s *spool) add(b *intake.Batch) bool {
 		}
 		s.stretches[last] = appendSpooled(s.stretches[last], src, at, payload, truncated)
 		s.octets += spoolHeader + len(payload)
-		s.datagrams++
 	}
 	return s.octets < spoolBytes
+}
+
+// take returns what has come so far, which is then no longer in the spool.
+func (s *spool) take() (stretches [][]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stretches, s.stretches, s.octets = s.stretches, nil, 0
+	return stretches
 }
 
 func appendSpooled(b []byte, src netip.AddrPort, at int64, payload []byte, truncated bool) []byte {
@@ -101,7 +107,7 @@ func appendSpooled(b []byte, src netip.AddrPort, at int64, payload []byte, trunc
 
 // send tells another process what came in.
 func (s *spool) send(to *takeover.Conn) error {
-	for _, b := range s.stretches {
+	for _, b := range s.take() {
 		if err := to.Send(msgSpool, b, nil); err != nil {
 			return err
 		}
@@ -109,16 +115,71 @@ func (s *spool) send(to *takeover.Conn) error {
 	return nil
 }
 
-// takeSpool joins what came in while this worker waited for another process that has not taken over. The owner does other things between two
-// stretches.
-func (w *worker) takeSpool(s *spool) {
-	for _, b := range s.stretches {
+// catchUp joins what is in the spool, once the BMP sessions that went on have read what waited in their sockets: flows of the time of the
+// takeover belong to routes of that time. One that has very much to read is not waited for, nor are any when ctx ends.
+func (w *worker) catchUp(ctx context.Context, s *spool, sessions *late) {
+	select {
+	case <-sessions.caughtUp:
+	case <-time.After(catchUpPatience):
+	case <-ctx.Done():
+	}
+	for ctx.Err() == nil { // while more comes
+		stretches := s.take()
+		if len(stretches) == 0 {
+			break
+		}
+		w.joinSpooled(stretches)
+	}
+	s.stop()
+	w.joinSpooled(s.take())
+}
+
+const catchUpPatience = 5 * time.Second
+
+// joinSpooled has the owner join datagrams of a spool. It does other things between two stretches, and applies routes first.
+func (w *worker) joinSpooled(stretches [][]byte) {
+	for _, b := range stretches {
 		var err error
-		if aerr := w.core.ask(context.Background(), func() { _, err = w.core.takeSpooled(b) }); aerr != nil {
+		if aerr := w.core.ask(context.Background(), func() {
+			w.core.drainRoutes()
+			_, err = w.core.takeSpooled(b)
+		}); aerr != nil {
 			err = aerr
 		}
 		if err != nil {
 			w.log.Error("datagrams that came during the takeover are lost", "err", err)
+		}
+	}
+}
+
+// late tells when all BMP sessions that went on have caught up.
+type late struct {
+	left     atomic.Int64
+	caughtUp chan struct{}
+}
+
+func newLate(sessions int) *late {
+	l := &late{caughtUp: make(chan struct{})}
+	l.left.Store(int64(sessions) + 1)
+	l.done()
+	return l
+}
+
+// done says that one of them has, or has ended.
+func (l *late) done() {
+	if l.left.Add(-1) == 0 {
+		close(l.caughtUp)
+	}
+}
+
+// drainRoutes applies the routes that wait for the owner.
+func (c *core) drainRoutes() {
+	for {
+		select {
+		case b := <-c.routes:
+			c.applyRoutes(b)
+		default:
+			return
 		}
 	}
 }

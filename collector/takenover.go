@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -122,7 +123,9 @@ func (p *predecessor) takeOver() error {
 	}
 	w.offers = openOffers(w) // in place of the predecessor's, so that there is one all the time
 	w.notify(notifyReady + "\n" + notifyAlive)
-	if err := p.awaitEnd(); err != nil {
+	spooled, err := p.awaitEnd()
+	w.spool = startSpool(w.sockets.udp, spooled)
+	if err != nil {
 		w.log.Warn("the worker before did not end in order, records of it may be lost", "err", err)
 	}
 	w.log.Info("slot taken over", "from", p.conn.PID(), "devices", p.devices, "routes", p.routes, "connections", p.conns, "spooled", p.spooled,
@@ -130,26 +133,27 @@ func (p *predecessor) takeOver() error {
 	return nil
 }
 
-// awaitEnd takes what came in since the predecessor stopped reading, up to its end. It delivers before it tells.
-func (p *predecessor) awaitEnd() error {
+// awaitEnd waits for the predecessor's end, and returns what came in since it stopped reading. It delivers before it tells.
+func (p *predecessor) awaitEnd() (spooled [][]byte, err error) {
 	p.conn.SetDeadline(time.Now().Add(p.w.cfg.DrainAfter + takeoverPause))
 	for {
 		m, err := p.conn.Receive()
 		if err != nil {
-			return err
+			return spooled, err
 		}
 		m.Close()
 		switch m.Kind {
 		case msgEnded:
-			return nil
+			return spooled, nil
 		case msgSpool:
-			n, err := p.w.core.takeSpooled(m.Payload)
-			p.spooled += n
+			n, err := eachSpooled(m.Payload, func(netip.AddrPort, int64, []byte, bool) {})
 			if err != nil {
-				return err
+				return spooled, err
 			}
+			p.spooled += n
+			spooled = append(spooled, bytes.Clone(m.Payload))
 		default:
-			return fmt.Errorf("%w: message %q at the end", takeover.ErrFrame, m.Kind)
+			return spooled, fmt.Errorf("%w: message %q at the end", takeover.ErrFrame, m.Kind)
 		}
 	}
 }

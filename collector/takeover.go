@@ -222,7 +222,7 @@ func (t *taker) give(ctx context.Context, w *worker) bool {
 	t.conn.SetPatience(takeoverPause, began.Add(takeoverLimit))
 	stop := context.AfterFunc(ctx, func() { t.conn.Close() })
 	defer stop()
-	t.spool = startSpool(w.sockets.udp)
+	t.spool = startSpool(w.sockets.udp, nil)
 	var err error
 	if aerr := w.core.ask(ctx, func() { err = t.giveAll(w) }); aerr != nil {
 		err = aerr
@@ -233,8 +233,7 @@ func (t *taker) give(ctx context.Context, w *worker) bool {
 		w.log.Info("worker was taken over", "pid", t.conn.PID(), "took", time.Since(began).Round(time.Millisecond))
 		return true
 	}
-	t.spool.stop()
-	w.takeSpool(t.spool)
+	w.spool = t.spool
 	w.log.Warn("takeover was given up, this worker goes on", "pid", t.conn.PID(), "took", time.Since(began).Round(time.Millisecond), "err", err)
 	return false
 }
@@ -370,7 +369,7 @@ func (t *taker) end(w *worker) {
 		t.spool.stop()
 		t.conn.SetDeadline(time.Now().Add(takeoverPause)) // the delivery may have taken long
 		if err := t.spool.send(t.conn); err != nil {
-			w.log.Error("datagrams that came during the takeover may be lost", "datagrams", t.spool.datagrams, "err", err)
+			w.log.Error("datagrams that came during the takeover may be lost", "err", err)
 		}
 		_ = t.conn.Send(msgEnded, nil, nil) // its end is as good a sign
 	}

@@ -77,6 +77,7 @@ type worker struct {
 	conns           connections
 	aliases         *aliases
 	parked          parked // connections between two periods of serving
+	spool           *spool // of datagrams that came since the last of these; nil: none
 	offers          *offers
 	successors      successors
 	bmpStats        intake.ServeStats
@@ -245,16 +246,29 @@ func (w *worker) read(ctx context.Context) (readers *sync.WaitGroup, failed chan
 			}
 		})
 	}
-	for _, u := range w.sockets.udp {
-		start(func() error { return w.readDatagrams(ctx, u) })
+	resume, sessions := w.parked.unpark(connBMP)
+	joined := make(chan struct{}) // what is in the spool, which is older than what the sockets have
+	if s := w.spool; s != nil {
+		w.spool = nil
+		readers.Go(func() {
+			w.catchUp(ctx, s, sessions)
+			close(joined)
+		})
+	} else {
+		close(joined)
 	}
-	resume := w.parked.unpark(connBMP)
+	for _, u := range w.sockets.udp {
+		start(func() error {
+			<-joined
+			return w.readDatagrams(ctx, u)
+		})
+	}
 	for _, ln := range w.sockets.bmp {
 		conns := resume
 		resume = nil
 		start(func() error { return w.serveBMP(ctx, ln, conns) })
 	}
-	resume = w.parked.unpark(connIPFIX)
+	resume, _ = w.parked.unpark(connIPFIX)
 	for _, ln := range w.sockets.flows {
 		conns := resume
 		resume = nil

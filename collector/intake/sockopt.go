@@ -48,3 +48,12 @@ func socketDrops(raw syscall.RawConn) (uint32, error) {
 	}
 	return info[unix.SK_MEMINFO_DROPS], nil
 }
+
+// Unread returns how many octets a connection has for its reader, 0 if that cannot be told.
+func Unread(conn syscall.Conn) (n int) {
+	raw, err := conn.SyscallConn()
+	if err == nil {
+		_ = raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.SIOCINQ) })
+	}
+	return n
+}

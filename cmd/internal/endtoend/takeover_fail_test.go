@@ -34,8 +34,9 @@ func TestTakeoversThatFail(t *testing.T) {
 	f.StartFlows()
 	settled := g.settled(t)
 	old := g.workers[0]
+	// In the pause more comes than the receive buffer holds.
 	for step, say := range []string{"", "a", "aw", "aeR", "aeRy", "ae "} {
-		dieAt(t, g, step, say)
+		dieAt(t, g, step, say, func() { time.Sleep(3 * time.Second) })
 	}
 	daemons.Eventually(t, 10*time.Second, "the worker to go on each time", func() error {
 		if n := strings.Count(old.Output(), "takeover was given up, this worker goes on"); n != 5 {
@@ -75,9 +76,8 @@ func TestTakeoversThatFail(t *testing.T) {
 // socket is where the group's only slot can be asked.
 func (g *replaceable) socket() string { return filepath.Join(g.state, g.name, "0", "takeover.sock") }
 
-// dieAt talks as a new process would: small letters but the first are messages to wait for, the others are said, a blank is a pause in
-// which more comes than the receive buffer holds.
-func dieAt(t *testing.T, g *replaceable, step int, words string) {
+// dieAt talks as a new process would: small letters but the first are messages to wait for, the others are said, a blank is a pause.
+func dieAt(t *testing.T, g *replaceable, step int, words string, pause func()) {
 	t.Helper()
 	conn, err := takeover.Dial(t.Context(), g.socket())
 	if err != nil {
@@ -101,7 +101,7 @@ func dieAt(t *testing.T, g *replaceable, step int, words string) {
 				t.Fatalf("step %d: %v", step, err)
 			}
 		case ' ':
-			time.Sleep(3 * time.Second)
+			pause()
 		case 'R':
 			if err := conn.Send('R', nil, nil); err != nil {
 				t.Fatalf("step %d: %v", step, err)

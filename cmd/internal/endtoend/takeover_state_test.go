@@ -88,6 +88,39 @@ func TestTakeoverKeepsTheRoutesOfThen(t *testing.T) {
 	g.workers[0].Stop(t)
 }
 
+// TestRoutesOfTheTakeover tells a route and sends a flow while nobody reads either: the flow, which ended later, is joined with the route.
+func TestRoutesOfTheTakeover(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: takes 3 s")
+	}
+	if !inNamespace(t) {
+		return
+	}
+	g := startReplaceable(t, "[::]")
+	r := g.routerByHand(t, "127.1.0.1", "udp")
+	r.openBMP(bgp.IPv4Unicast)
+	r.route(at(r.peer, time.Minute), "10.1.0.0/16", 0, 100)
+	r.endOfRIB(bgp.IPv4Unicast)
+	r.templates()
+	r.flow("10.1.0.1", 0, 0)
+	r.waitRecords(g.out, r.flows)
+	for i := range uint32(5) {
+		dieAt(t, g, int(i), "ae ", func() {
+			for n := range 5000 { // to be read first
+				r.route(at(r.peer, 0), fmt.Sprintf("10.2.%d.%d/32", n/256, n%256), 0, 101+i)
+			}
+			r.route(at(r.peer, 0), "10.1.0.0/16", 0, 101+i)
+			r.flow("10.1.0.1", -time.Second, 0)
+		})
+		x := r.waitRecords(g.out, r.flows)[r.flows-1]
+		path, _ := x["dst_as_path"].([]any)
+		if want := fmt.Sprint(101 + i); len(path) == 0 || fmt.Sprint(path[len(path)-1]) != want {
+			t.Errorf("path %v, want AS %s", path, want)
+		}
+	}
+	g.workers[0].Stop(t)
+}
+
 // TestTakeoverOfFlowsThatWait hands over flows that wait for each thing there is to wait for, twice, with more of them in between. All are
 // joined when it comes, in their order.
 func TestTakeoverOfFlowsThatWait(t *testing.T) {
