@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -16,6 +17,38 @@ import (
 	"github.com/telcol/telcol/bmp/bgp"
 	"github.com/telcol/telcol/collector/intake"
 )
+
+func TestBMPConfig(t *testing.T) {
+	for _, tt := range []struct {
+		want      string
+		good, bad func(c *BMPConfig)
+	}{
+		{"bmp.max-message", func(c *BMPConfig) { c.MaxMessage = 4096 }, func(c *BMPConfig) { c.MaxMessage = 4095 }},
+		{"bmp.max-message", func(c *BMPConfig) { c.MaxMessage = 64 << 20 }, func(c *BMPConfig) { c.MaxMessage = 64<<20 + 1 }},
+		{"bmp.stale-timeout", func(c *BMPConfig) { c.StaleTimeout = 1 }, func(c *BMPConfig) { c.StaleTimeout = 0 }},
+		{"bmp.quiet-period", func(c *BMPConfig) { c.QuietPeriod = 1 }, func(c *BMPConfig) { c.QuietPeriod = 0 }},
+		{"bmp.max-routes", func(c *BMPConfig) { c.MaxRoutes = 0 }, func(c *BMPConfig) { c.MaxRoutes = -1 }},
+		{"bmp.max-attribute-bytes", func(c *BMPConfig) { c.MaxAttributeBytes = 0 }, func(c *BMPConfig) { c.MaxAttributeBytes = -1 }},
+		{"bmp.max-peers", func(c *BMPConfig) { c.MaxPeers = 1 }, func(c *BMPConfig) { c.MaxPeers = 0 }},
+		{"bmp.keepalive", func(c *BMPConfig) { c.Keepalive = time.Second }, func(c *BMPConfig) { c.Keepalive = time.Second - 1 }},
+		{"bmp.keepalive", func(c *BMPConfig) { c.Keepalive = 9 * time.Hour }, func(c *BMPConfig) { c.Keepalive = 10 * time.Hour }},
+		{"bmp.idle-timeout", func(c *BMPConfig) { c.IdleTimeout = 0 }, func(c *BMPConfig) { c.IdleTimeout = -1 }},
+		{"bmp.idle-timeout", func(c *BMPConfig) { c.IdleTimeout = time.Second }, func(c *BMPConfig) { c.IdleTimeout = 1 }},
+		{"bmp.drift-reports", func(c *BMPConfig) { c.DriftReports = 0 }, func(c *BMPConfig) { c.DriftReports = -1 }},
+		{"bmp.drift-routes", func(c *BMPConfig) { c.DriftRoutes = 1 }, func(c *BMPConfig) { c.DriftRoutes = 0 }},
+	} {
+		good, bad := Default(), Default()
+		good.Slot, bad.Slot = 0, 0
+		tt.good(&good.BMP)
+		tt.bad(&bad.BMP)
+		if err := good.Validate(); err != nil {
+			t.Errorf("%s in order: %v", tt.want, err)
+		}
+		if err := bad.Validate(); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s out of range: %v", tt.want, err)
+		}
+	}
+}
 
 // The kernel asks devices that have gone silent as the configuration says.
 func TestKeepaliveOfBMPSessions(t *testing.T) {

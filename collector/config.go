@@ -91,8 +91,8 @@ type JoinConfig struct {
 
 // BMPConfig bounds what one BMP session may ask for.
 type BMPConfig struct {
-	MaxMessage   int           `yaml:"max-message"`   // bytes, default 1 MiB; a longer message ends the session
-	StaleTimeout time.Duration `yaml:"stale-timeout"` // routes of a lost session are kept this long, default 10m
+	MaxMessage   int           `yaml:"max-message"`   // bytes, 4096 to 64 MiB, default 1 MiB; a longer message ends the session
+	StaleTimeout time.Duration `yaml:"stale-timeout"` // routes of a lost session are kept this long, default 10m; must be positive, as the next
 	QuietPeriod  time.Duration `yaml:"quiet-period"`  // a table without End-of-RIB counts as whole after this much silence, default 5s
 	MaxRoutes    int           `yaml:"max-routes"`    // per device, default 20 million, 0 is no limit; further ones are refused and counted
 	MaxPeers     int           `yaml:"max-peers"`     // per device, default 16384; what further ones tell is refused and counted
@@ -111,10 +111,10 @@ type BMPConfig struct {
 	EventsOverflow string `yaml:"events-overflow"`
 	EventsBuffer   int64  `yaml:"events-buffer"` // memory for events that wait for delivery, beside kafka.buffer-bytes; default 64 MiB
 
-	// Keepalive is after how much silence the kernel asks whether the device is still there, default 60s. When it does not answer five
+	// Keepalive is after how much silence the kernel asks whether the device is still there, 1s to 9h, default 60s. When it does not answer five
 	// more questions, 15s apart, the session is lost. A quiet router is fine; one that is gone without a word is found.
 	Keepalive time.Duration `yaml:"keepalive"`
-	// IdleTimeout ends a session that sends nothing for so long, default 0: never. BMP knows no keepalive of its own, so it is
+	// IdleTimeout ends a session that sends nothing for so long, at least 1s, default 0: never. BMP knows no keepalive of its own, so it is
 	// for routers that are known to send statistics more often.
 	IdleTimeout time.Duration `yaml:"idle-timeout"`
 
@@ -197,8 +197,6 @@ func (c *Config) validateRest() error {
 	switch {
 	case c.Kafka.BufferBytes < 1<<20:
 		return fmt.Errorf("%w: kafka.buffer-bytes %d is too small, want at least 1 MiB", ErrConfig, c.Kafka.BufferBytes)
-	case c.BMP.MaxMessage < 4096:
-		return fmt.Errorf("%w: bmp.max-message %d is too small, want at least 4096", ErrConfig, c.BMP.MaxMessage)
 	case c.Join.HoldBytes < 1<<16 || c.Join.HoldTotalBytes < c.Join.HoldBytes:
 		return fmt.Errorf("%w: join.hold-bytes %d and join.hold-total-bytes %d: want at least 64 KiB a device and no less in all",
 			ErrConfig, c.Join.HoldBytes, c.Join.HoldTotalBytes)
@@ -208,22 +206,15 @@ func (c *Config) validateRest() error {
 		return fmt.Errorf("%w: join.history-bytes %d is too small, want at least 64 KiB (join.history 0 keeps none)", ErrConfig, c.Join.HistoryBytes)
 	case c.Join.ClockTolerance < time.Second:
 		return fmt.Errorf("%w: join.clock-tolerance %v is too small, export times are whole seconds", ErrConfig, c.Join.ClockTolerance)
-	case c.BMP.MaxRoutes < 0 || c.BMP.MaxAttributeBytes < 0 || c.BMP.MaxPeers < 1:
-		return fmt.Errorf("%w: bmp.max-routes %d and bmp.max-attribute-bytes %d must not be negative (0 is no limit), bmp.max-peers %d must be positive",
-			ErrConfig, c.BMP.MaxRoutes, c.BMP.MaxAttributeBytes, c.BMP.MaxPeers)
-	case c.BMP.Keepalive < time.Second:
-		return fmt.Errorf("%w: bmp.keepalive %v is too short, want at least 1s", ErrConfig, c.BMP.Keepalive)
-	case c.BMP.IdleTimeout < 0:
-		return fmt.Errorf("%w: bmp.idle-timeout %v must not be negative (0 is never)", ErrConfig, c.BMP.IdleTimeout)
-	case c.BMP.DriftReports < 0 || c.BMP.DriftRoutes < 1:
-		return fmt.Errorf("%w: bmp.drift-reports %d must not be negative, bmp.drift-routes %d must be positive",
-			ErrConfig, c.BMP.DriftReports, c.BMP.DriftRoutes)
 	case c.Intake.MaxSessions < 1:
 		return fmt.Errorf("%w: intake.max-sessions %d must be positive", ErrConfig, c.Intake.MaxSessions)
 	case c.Record.Extra != ExtraOff && c.Record.Extra != ExtraAll:
 		return fmt.Errorf("%w: record.extra %q is unknown, want off or all", ErrConfig, c.Record.Extra)
 	}
 	if err := c.IPFIX.validate(); err != nil {
+		return err
+	}
+	if err := c.BMP.validate(); err != nil {
 		return err
 	}
 	return c.validateEvents()
