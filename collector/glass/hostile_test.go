@@ -42,6 +42,7 @@ func TestWrongQuestions(t *testing.T) {
 		{"/devices/9.0.0.1", 404, "device 9.0.0.1 belongs to no slot"},
 		{"/devices?colour=red", 400, `unknown parameter "colour", this page takes limit, cursor, format`},
 		{"/devices?limit=1&limit=2", 400, `parameter "limit" is there 2 times`},
+		{"/devices?limit=10001", 400, `limit "10001" is not a number from 1 to 10000`},
 		{"/devices?limit=0", 400, `limit "0" is not a number from 1 to 10000`},
 		{"/devices?limit=99999999999999999999", 400, `limit "99999999999999999999" is not a number from 1 to 10000`},
 		{"/devices?format=xml", 400, `format "xml" is unknown, want json or text`},
