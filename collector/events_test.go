@@ -38,6 +38,7 @@ type event struct {
 	SeqFrom uint64 `json:"seq_from"`
 	SeqTo   uint64 `json:"seq_to"`
 	Open    int    `json:"open_sessions"`
+	Error   string `json:"error"`
 }
 
 func parseEvents(t *testing.T, lines []string) (out []event) {
@@ -174,6 +175,31 @@ func TestEventsByMode(t *testing.T) {
 				t.Errorf("%v events counted, want %d", told, len(c.want))
 			}
 		})
+	}
+}
+
+// TestBrokenFraming has a device send a message that is longer than allowed, after more peers than are remembered: the session ends, with a line
+// in the log, a counter, and an event that says why.
+func TestBrokenFraming(t *testing.T) {
+	r := startTest(t, func(cfg *Config) { cfg.BMP.Events, cfg.BMP.MaxMessage, cfg.BMP.MaxPeers = EventsSessions, 4096, 1 })
+	stream := bmp.AppendPeerUp(nil, &bmp.PeerUp{Peer: *eventPeer, LocalAddr: netip.IPv4Unspecified()})
+	stream = bmp.AppendPeerUp(stream, &bmp.PeerUp{Peer: bmp.Peer{Addr: netip.MustParseAddr("192.0.2.7"), BGPID: eventPeer.BGPID}, LocalAddr: eventPeer.Addr})
+	stream = bmp.AppendInitiation(stream, &bmp.Initiation{SysName: "pe1", Strings: []string{strings.Repeat("x", 4096)}})
+	if _, err := r.dialBMP(t, "127.0.0.9").Write(stream); err != nil {
+		t.Fatal(err)
+	}
+	r.wait(t, `telcol_bmp_sessions_ended_total{reason="framing",}`, 1)
+	r.wait(t, `telcol_bmp_events_total{event="session_down",}`, 1)
+	if n := r.metrics(t)[`telcol_bmp_oddities_total{kind="peer-not-remembered",}`]; n != 1 {
+		t.Errorf("%v peers are not remembered, want 1", n)
+	}
+	if log := r.log.String(); !strings.Contains(log, "bmp session ended") || !strings.Contains(log, "reason=framing") {
+		t.Errorf("log %s", log)
+	}
+	r.stop(t)
+	events := parseEvents(t, r.stdout.lines())
+	if last := events[len(events)-1]; last.short() != "session_down error" || !strings.Contains(last.Error, "not within 6 and 4096") {
+		t.Errorf("the last event is %+v", last)
 	}
 }
 
