@@ -20,8 +20,8 @@ func workerCommand(e *env) *cobra.Command {
 It ends at SIGTERM or SIGINT, when what it has taken is delivered.
 
 SIGHUP has it replaced, by the program that is on disk now, with the same arguments and --takeover: nothing is lost, no
-session ends, and the process id is another one. It goes on if that does not work. In a terminal SIGHUP is a stop.
-Process 1 of a container cannot be replaced, telcol supervise can.
+session ends, and the process id is another one. Until then both hold all routes, a second or two per million. It goes on
+if that does not work. In a terminal SIGHUP is a stop. Process 1 of a container cannot be replaced, telcol supervise can.
 ` + settingsHelp,
 		Example: `  telcol worker --slot 3
   telcol worker --slot 0 --steering off --sink stdout`,
