@@ -200,6 +200,7 @@ func isFlagsError(err error) bool {
 // appendOther decodes the routes of a family that has no prefixes and appends their texts.
 func appendOther(dst []OtherNLRI, data []byte, f Family, addPath bool, panics *uint8) ([]OtherNLRI, error) {
 	mark := len(dst)
+	data = data[:len(data):len(data)] // gobgp looks beyond the length where the capacity allows it
 	for len(data) > 0 {
 		n := OtherNLRI{Family: f}
 		if addPath {

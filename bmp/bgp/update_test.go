@@ -236,3 +236,31 @@ func TestSplitMessage(t *testing.T) {
 		}
 	}
 }
+
+// Routes that gobgp v3.37.0 panics over cost themselves, and are counted; those of the same message that it is not asked about stand. It is not
+// shown what follows the routes in the message.
+func TestPanicsOfGobgpAreContained(t *testing.T) {
+	for name, tt := range map[string]struct{ family, nlri string }{
+		"evpn":                 {"001946", "010700002703040404"},
+		"vpls":                 {"001941", "d2"},
+		"flow specification":   {"000185", "06030201040039677702050203"},
+		"bgp-ls":               {"400447", "000607b6060006ee0307"},
+		"mobile user plane":    {"000155", "0100030000"},
+		"segment routing":      {"000149", "600601"},
+		"vpn flow over ipv4":   {"000186", "26170405045f070605010305040101021f0501d90301030303000605030402b03006040322c007"},
+		"ipv6 flow, cut twice": {"000285", "060a03040105070702072f3e"},
+	} {
+		d := NewDecoder(Config{})
+		nlri := unhex(t, tt.nlri)
+		reach := append(unhex(t, tt.family+"04 c0000201 00"), nlri...)
+		attrs := appendAttr(unhex(t, baseAttrs), flagOptional, attrMPReach, reach)
+		attrs = appendAttr(attrs, flagOptional, attrMPUnreach, append(unhex(t, tt.family), nlri...))
+		u := mustDecode(t, d, updateBody(unhex(t, "08 0a"), attrs, unhex(t, prefix10)), Params{})
+		if got, want := describe(u), "family-error -[10.0.0.0/8] +[198.51.100.0/24] via 192.0.2.1"; got != want {
+			t.Errorf("%s: got %s, want %s", name, got, want)
+		}
+		if d.Counters.Panics != 2 {
+			t.Errorf("%s: %d panics, want 2", name, d.Counters.Panics)
+		}
+	}
+}
