@@ -5,6 +5,8 @@ import (
 	"errors"
 	"maps"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -126,7 +128,15 @@ func TestAliasesAndPins(t *testing.T) {
 // A worker that watches sees a change that another process made, and the end.
 func TestWatch(t *testing.T) {
 	loader, _ := newGroup(t, 2)
-	worker, err := Open("", loader.Name())
+	link := filepath.Join(t.TempDir(), "groups")
+	relink := func(to string) {
+		t.Helper()
+		if err := errors.Join(os.Symlink(to, link+".next"), os.Rename(link+".next", link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	relink(DefaultRoot)
+	worker, err := Open(link, loader.Name())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,6 +157,23 @@ func TestWatch(t *testing.T) {
 			t.Fatal(err)
 		}
 		if table := <-seen; table.Generation() != 2 || table.Canonical(deviceV4(1)) != deviceV4(2) {
+			t.Errorf("generation %d", table.Generation())
+		}
+		// What cannot be read for a while is read later.
+		relink(link)
+		if err := loader.RemoveAlias(bg, deviceV4(1)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep((watchTries-2)*time.Second + 500*time.Millisecond)
+		select {
+		case table := <-seen:
+			t.Fatalf("generation %d came from nowhere", table.Generation())
+		case err := <-done:
+			t.Fatalf("watch ended with %v", err)
+		default:
+		}
+		relink(DefaultRoot)
+		if table := <-seen; table.Generation() != 3 {
 			t.Errorf("generation %d", table.Generation())
 		}
 		if err := Destroy(bg, "", loader.Name(), DestroyOptions{}); err != nil {

@@ -2,8 +2,13 @@ package steering
 
 import (
 	"context"
+	"errors"
 	"time"
 )
+
+// watchTries is how often in a row a table may be unreadable: one that changes while it is
+// read can be, and is whole the next time.
+const watchTries = 60
 
 // Watch calls changed with each new table, until ctx ends or the group is
 // destroyed; the table known when Watch starts is not reported. It looks every so
@@ -13,9 +18,9 @@ import (
 //
 // It returns nil when ctx ends, and ErrNoGroup when the group is gone, even if
 // there is a new one of the same name: sockets in the old one receive nothing of
-// the new.
+// the new. Another error has come 60 times in a row.
 func (g *Group) Watch(ctx context.Context, every time.Duration, changed func(*Table)) error {
-	seen := g.Table()
+	seen, failed := g.Table(), 0
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -25,9 +30,16 @@ func (g *Group) Watch(ctx context.Context, every time.Duration, changed func(*Ta
 		case <-tick.C:
 		}
 		t, err := g.Reload()
-		if err != nil {
+		if errors.Is(err, ErrNoGroup) {
 			return err
 		}
+		if err != nil {
+			if failed++; failed == watchTries {
+				return err
+			}
+			continue
+		}
+		failed = 0
 		if t.generation != seen.generation {
 			seen = t
 			changed(t)
