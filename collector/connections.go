@@ -139,12 +139,13 @@ func (c *connections) refuseLocked(n *connection) {
 	n.conn.Close()
 }
 
-// closeFrom closes the connections from some addresses and returns how many there were.
+// closeFrom closes the connections from some addresses, which are other devices' now, and returns how many there were.
 func (c *connections) closeFrom(addrs []netip.Addr) (closed int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for n := range c.open {
 		if slices.Contains(addrs, n.from) {
+			n.moved = true
 			n.conn.Close()
 			closed++
 		}

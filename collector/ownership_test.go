@@ -173,6 +173,34 @@ func TestMovedConnectionsCloseOverTime(t *testing.T) {
 	})
 }
 
+// TestConnectionsTellWhyTheyWereClosed has one of each kind.
+func TestConnectionsTellWhyTheyWereClosed(t *testing.T) {
+	var conns connections
+	closed := 0
+	var noted []*connection
+	for i := range 4 {
+		noted = append(noted, conns.add(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), closer(func() { closed++ })))
+	}
+	except := func(i int) func(netip.Addr) bool { return func(a netip.Addr) bool { return a != noted[i].from } }
+	if n := conns.closeMoved(t.Context(), 0, except(1)); n != 1 {
+		t.Errorf("%d moved", n)
+	}
+	for range 2 { // the second time there is nothing left to close
+		conns.closeRefused(except(2))
+	}
+	if n := conns.closeFrom([]netip.Addr{noted[3].from}); n != 1 {
+		t.Errorf("%d of an address", n)
+	}
+	for i, want := range [][2]bool{{false, false}, {true, false}, {false, true}, {true, false}} {
+		if moved, refused := conns.why(noted[i]); moved != want[0] || refused != want[1] {
+			t.Errorf("connection %d: moved %v, refused %v", i, moved, refused)
+		}
+	}
+	if closed != 3 {
+		t.Errorf("%d closed", closed)
+	}
+}
+
 type closer func()
 
 func (c closer) Close() error { c(); return nil }
