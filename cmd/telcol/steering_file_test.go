@@ -97,8 +97,11 @@ func TestNotSaved(t *testing.T) {
 		t.Errorf("init: %+v", r)
 	}
 	for _, c := range [][2]string{
-		{"drain 1", "devices moved"}, {"alias 192.0.2.3 192.0.2.1", "is an address of"}, {"unalias 192.0.2.3", "of its own"},
-		{"allow 192.0.2.0/24", "are let in"}, {"disallow 192.0.2.0/24", "no prefix is left"},
+		{"drain 1", "devices moved"},
+		{"alias 192.0.2.3 192.0.2.1", "is an address of"},
+		{"unalias 192.0.2.3", "of its own"},
+		{"allow 192.0.2.0/24", "are let in"},
+		{"disallow 192.0.2.0/24", "no prefix is left"},
 	} {
 		r := k.do(strings.Fields(c[0])...)
 		k.fails(exitNotSaved, "telcol: in effect, but "+tryAgain, r)
