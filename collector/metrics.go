@@ -204,8 +204,12 @@ func (m *metrics) collectGroup(e *emitter) {
 			continue
 		}
 		e.gauge("telcol_steering_slot_heartbeat_age_seconds", "How long ago the slot's worker last told of itself.", r.Age().Seconds(), "of_slot", of)
-		e.gauge("telcol_steering_slot_devices", "Devices known to the slot's worker.", float64(r.Devices), "of_slot", of)
-		e.gauge("telcol_steering_slot_sessions", "BMP sessions open at the slot's worker.", float64(r.Sessions), "of_slot", of)
+		devices, sessions := r.Devices, r.Sessions
+		if !s.Held { // they were those of one that is gone
+			devices, sessions = 0, 0
+		}
+		e.gauge("telcol_steering_slot_devices", "Devices known to the slot's worker.", float64(devices), "of_slot", of)
+		e.gauge("telcol_steering_slot_sessions", "BMP sessions open at the slot's worker.", float64(sessions), "of_slot", of)
 		e.counter("telcol_steering_slot_datagrams_total", "Datagrams that the slot's worker has read.", r.Datagrams, "of_slot", of)
 		e.counter("telcol_steering_slot_receive_drops_total", "Datagrams that the kernel dropped at the slot's worker for want of receive buffer.", r.ReceiveDrops, "of_slot", of)
 		e.counter("telcol_steering_slot_foreign_total", "Datagrams and sessions of other slots' devices at the slot's worker; must be 0.", r.Foreign+r.ForeignConns, "of_slot", of)

@@ -58,7 +58,7 @@ func TestEvictStoppedWorker(t *testing.T) {
 	}
 	fallSilent(t, g, 1, StuckAfter+5*time.Second)
 	for _, s := range statusOf(t, g, 1) {
-		if ago := time.Since(s.StuckSince); s.Alive || !s.Stuck || ago < 15*time.Second || ago > time.Minute {
+		if ago := time.Since(s.StuckSince); s.Alive || !s.Held || !s.Stuck || ago < 15*time.Second || ago > time.Minute {
 			t.Errorf("status of a stopped worker: %+v", s)
 		}
 	}
@@ -77,6 +77,11 @@ func TestEvictStoppedWorker(t *testing.T) {
 	}
 	if ev, err := g.Evict(t.Context(), 1, EvictOptions{}); ev != nil || err != nil {
 		t.Errorf("an empty slot: %+v, %v", ev, err)
+	}
+	for _, s := range statusOf(t, g, 1) {
+		if s.Held || s.Alive || s.Stuck || s.Report == nil {
+			t.Errorf("status of an empty slot: %+v", s)
+		}
 	}
 	// The report of the dead one is still there: it must not count against the next.
 	fresh := join(t, g, port, 1)

@@ -111,7 +111,10 @@ type SlotStatus struct {
 	// Beyond means that the group has no such slot any more, and a worker is still
 	// there.
 	Beyond bool `json:"beyond,omitempty"`
-	// Report is what the slot's last worker told, and BeatAge how many seconds ago.
+	// Held means that a worker holds the slot, on some listener at least.
+	Held bool `json:"held"`
+	// Report is what the slot's last worker told, who may be gone, and BeatAge how many
+	// seconds ago.
 	Report  *Report `json:"report,omitempty"`
 	BeatAge float64 `json:"beatAge,omitempty"`
 	// PID and Command are those of the first listener's owner that could be seen.
@@ -192,7 +195,8 @@ func (g *Group) Status() (*Status, error) {
 			}
 			s.add(sl)
 		}
-		s.Alive = len(s.cookies()) > 0
+		s.Held = len(s.cookies()) > 0
+		s.Alive = s.Held
 		for _, l := range s.Listeners {
 			s.Alive = s.Alive && (l.Owner != nil || l.Unused)
 		}
@@ -254,7 +258,8 @@ func (g *Group) Workers() ([]SlotStatus, error) {
 		}
 	}
 	for slot := range all {
-		all[slot].Alive = len(held[slot]) > 0 && !slices.Contains(held[slot], 0)
+		all[slot].Held = slices.ContainsFunc(held[slot], isSocket)
+		all[slot].Alive = all[slot].Held && !slices.Contains(held[slot], 0)
 		all[slot].judge(held[slot])
 	}
 	return all, nil

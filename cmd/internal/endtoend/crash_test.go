@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -59,6 +60,11 @@ func TestKilledWorker(t *testing.T) {
 	killed := udpCounters(t, sg, victim)
 	queued := killed.Selected - stopped.Selected
 	time.Sleep(time.Second) // with the slot empty
+	for _, name := range []string{"telcol_steering_slot_devices", "telcol_steering_slot_sessions"} {
+		if n := other.Metric(t, name, "of_slot", strconv.Itoa(victim)); n != 0 {
+			t.Errorf("%s of the empty slot is %v", name, n)
+		}
+	}
 
 	successor := daemons.StartWorker(t, withoutHTTP(dead.Cmd.Args[2:])...)
 	successor.WaitReady(t)
