@@ -146,7 +146,8 @@ func TestUpdate(t *testing.T) {
 		},
 		{
 			"evpn with path ids", updateBody(nil, unhex(t, "800f1a 001946 00000007 0311 0000fbf000000001 00000000 20 0a000001"), nil),
-			[]Family{NewFamily(25, 70)}, "ok -[] -[type:multicast][rd:64496:1][etag:0][ip:10.0.0.1]",
+			[]Family{NewFamily(25, 70)},
+			"ok -[] -[type:multicast][rd:64496:1][etag:0][ip:10.0.0.1]",
 		},
 		{
 			"evpn with a broken attribute",
