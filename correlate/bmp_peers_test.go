@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -32,6 +33,25 @@ func TestRIBAttributesAreThoseOfTheUpdate(t *testing.T) {
 	if got := ribAttrs(a); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
+}
+
+// A prefix that an UPDATE both withdraws and announces is announced (RFC 4271 section 4.3).
+func TestWithdrawnAndAnnouncedAtOnce(t *testing.T) {
+	c := newClock(t, Config{})
+	p := globalPeer(0)
+	l := c.open(device1)
+	msg := route(p, "10.1.2.0/24", 13, "203.0.113.3")
+	const update = bmp.HeaderSize + bmp.PeerHeaderSize
+	fields := update + bgp.HeaderSize
+	msg = slices.Insert(msg, fields+2, 24, 10, 1, 2)
+	binary.BigEndian.PutUint16(msg[fields:], 4) // withdrawn routes
+	binary.BigEndian.PutUint16(msg[update+16:], uint16(len(msg)-update))
+	binary.BigEndian.PutUint32(msg[1:], uint32(len(msg)))
+	l.send(peerUp(p), msg, msg)
+	if n := c.Counters().BMP; c.devices[device1].rib.Routes() != 1 || n.Withdrawn != 2 || n.Announced != 2 {
+		t.Errorf("%d routes, counters %+v", c.devices[device1].rib.Routes(), n)
+	}
+	l.close()
 }
 
 // Labelled routes answer flows as plain ones do; multicast routes are of another topology and must not.

@@ -107,3 +107,16 @@ func TestCacheShared(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// A set that is larger than the cache may be is not kept, and does not push others out.
+func TestCacheLeavesOutWhatIsTooLarge(t *testing.T) {
+	c := NewCache(CacheConfig{MaxBytes: 2 * cacheShards * 2 * attributesSize})
+	small := &Attributes{key: []byte("small")}
+	c.put(1, small)
+	for range 3 {
+		c.put(1+cacheShards, &Attributes{key: make([]byte, 4*attributesSize)})
+	}
+	if entries, size := c.Len(); entries != 1 || size != small.size() || c.get(1, small.key) != small {
+		t.Errorf("%d entries of %d octets", entries, size)
+	}
+}
