@@ -506,7 +506,10 @@ func TestNames(t *testing.T) {
 			t.Errorf("%d: %s", typ, typ)
 		}
 	}
-	for typ, want := range map[uint16]string{7: "adj-rib-in-routes", 17: "adj-rib-out-post-family-routes", 99: "stat-99"} {
+	for typ, want := range map[uint16]string{
+		7: "adj-rib-in-routes", 17: "adj-rib-out-post-family-routes", 22: "adj-rib-in-pre-family-rejected-routes", 26: "family-damped-routes",
+		38: "adj-rib-out-pre-family-rejected-routes", 43: "adj-rib-out-post-family-rpki-not-found-routes", 44: "stat-44",
+	} {
 		st := Statistic{Type: typ}
 		if st.Name() != want || !st.IsGauge() {
 			t.Errorf("%d: %s, gauge %v", typ, st.Name(), st.IsGauge())

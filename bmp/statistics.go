@@ -36,7 +36,7 @@ const (
 	StatAdjRIBOutPost       uint16 = 15
 	StatAdjRIBOutPreFamily  uint16 = 16
 	StatAdjRIBOutPostFamily uint16 = 17
-	StatAdjRIBInPre         uint16 = 18
+	StatAdjRIBInPre         uint16 = 18 // RFC 9972
 	StatAdjRIBInPreFamily   uint16 = 19
 	StatAdjRIBInPost        uint16 = 20
 	StatAdjRIBInPostFamily  uint16 = 21
@@ -82,7 +82,7 @@ func (s *Statistic) IsGauge() bool {
 	return s.Type >= StatAdjRIBIn && s.Type <= StatLocRIBFamily || s.Type >= StatAdjRIBOutPre
 }
 
-// statNames holds IANA "BMP Statistics Types" from 0 on.
+// statNames holds IANA "BMP Statistics Types" from 0 on: RFC 7854, from 14 on RFC 8671, from 18 on RFC 9972.
 var statNames = [...]string{
 	"rejected-by-policy", "duplicate-prefix", "duplicate-withdraw", "cluster-list-loop", "as-path-loop",
 	"originator-loop", "confed-loop", "adj-rib-in-routes", "loc-rib-routes", "adj-rib-in-family-routes",
@@ -90,6 +90,14 @@ var statNames = [...]string{
 	"adj-rib-out-pre-routes", "adj-rib-out-post-routes", "adj-rib-out-pre-family-routes",
 	"adj-rib-out-post-family-routes", "adj-rib-in-pre-routes", "adj-rib-in-pre-family-routes",
 	"adj-rib-in-post-routes", "adj-rib-in-post-family-routes",
+	"adj-rib-in-pre-family-rejected-routes", "adj-rib-in-post-family-accepted-routes", "family-primary-routes",
+	"family-backup-routes", "family-damped-routes", "family-gr-stale-routes", "family-llgr-stale-routes",
+	"adj-rib-in-post-routes-left", "adj-rib-in-post-family-routes-left", "licensed-routes-left", "family-licensed-routes-left",
+	"adj-rib-in-pre-long-path-routes", "adj-rib-in-pre-family-long-path-routes",
+	"adj-rib-in-post-family-rpki-invalid-routes", "adj-rib-in-post-family-rpki-valid-routes",
+	"adj-rib-in-post-family-rpki-not-found-routes", "adj-rib-out-pre-family-rejected-routes", "adj-rib-out-pre-long-path-routes",
+	"adj-rib-out-pre-family-long-path-routes", "adj-rib-out-post-family-rpki-invalid-routes",
+	"adj-rib-out-post-family-rpki-valid-routes", "adj-rib-out-post-family-rpki-not-found-routes",
 }
 
 // decodeStatistics decodes a Statistics Report. The length of a value decides how it is read, so that types still
