@@ -50,7 +50,8 @@ func aliasCommand(e *env) *cobra.Command {
 		Use:   usage,
 		Short: "Make an address one of another device; without arguments list the aliases",
 		Long: `Make ADDR an address of the device whose canonical address is CANONICAL: what comes from it goes to the same
-worker, for routers that send BMP and IPFIX from different addresses. Without arguments list the aliases.`,
+worker, for routers that send BMP and IPFIX from different addresses. Its sessions begin anew, and its data waits
+for templates that it tells again, for ipfix.hold-age at most. Without arguments list the aliases.`,
 		Example: "  telcol steering alias 198.51.100.1 192.0.2.1",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -89,6 +90,8 @@ func unaliasCommand(e *env) *cobra.Command {
 	const usage = "unalias ADDR"
 	return editCommand(e, &cobra.Command{
 		Use: usage, Short: "Make an alias a device of its own again", Args: takes(1, usage),
+		Long: `Make an alias a device of its own again. Its sessions begin anew, and its data waits for templates that it tells
+again, for ipfix.hold-age at most; routes told from it stay with the device that it was an address of, as stale.`,
 	}, func(ctx context.Context, g *steering.Group, args []string) error {
 		a, err := parseAddr(args[0])
 		if err != nil {
