@@ -61,7 +61,10 @@ func (c *Correlator) Explain(d *Device, q *FlowQuestion, now int64) *FlowExplana
 		SideDst: {&x.Record.Dst, p.dst, f.Dst, flowNextHop(f)},
 	} {
 		e := &x.Sides[i]
-		e.Addr, e.RD, e.KnownVRF, e.VRFName = s.addr, s.vrf.rd, s.vrf.known, s.vrf.name
+		e.Addr, e.KnownVRF, e.VRFName = s.addr, s.vrf.known, s.vrf.name
+		if s.vrf.known {
+			e.RD = s.vrf.rd
+		}
 		if s.addr.IsValid() && s.vrf.known && routable(s.addr) {
 			e.Routes = d.rib.Explain(s.vrf.rd, s.addr, s.hop, at, asOf)
 		}
@@ -112,7 +115,7 @@ func ruleOf(s *Side, addr netip.Addr, x *rib.Explanation) string {
 	case JoinNoRIB:
 		return "no view of the VRF has routes of the family"
 	case JoinUnknownVRF:
-		return "no options data say which route distinguisher the VRF id stands for; no other VRF is tried"
+		return "no options data say which route distinguisher the VRF id stands for, or they say that it has none; no other VRF is tried"
 	case JoinNone, JoinNotRouted, numJoinStatus:
 	}
 	if !addr.IsValid() {

@@ -30,6 +30,9 @@ func (r *Record) Describe(f *ipfix.Flow) {
 func (r *Record) describe(f *ipfix.Flow, p *vrfPlan) {
 	r.IngressVRFName, r.EgressVRFName, r.VRFName = p.ingress.name, p.egress.name, p.vrfName()
 	r.RD, r.HasRD = p.used.rd, p.used.named && p.used.known
+	if p.used.toldNone() {
+		r.RD, r.HasRD = 0, true
+	}
 	r.InIfName, r.OutIfName = interfaceNames(f)
 }
 

@@ -147,7 +147,7 @@ func (f flowSpec) message(t testing.TB) []byte {
 		id   uint64
 		rd   uint64
 		name string
-	}{{idDefault, 0, "default"}, {idA, uint64(rdA), "A"}, {idB, uint64(rdB), "B"}} {
+	}{{idDefault, 0, "default"}, {idA, uint64(rdA), "A"}, {idB, uint64(rdB), "B"}, {idNoRD, 0, "mgmt"}} {
 		m.Uint(v.id, 4)
 		m.Uint(v.rd, 8)
 		m.Text(v.name, 8)
@@ -233,6 +233,8 @@ func TestJoin(t *testing.T) {
 		{name: "arrival over MPLS belongs to the egress VRF", flow: flowSpec{src: "10.1.2.3", dst: "10.1.3.4", in: idDefault, out: idA}, src: JoinHit, dst: JoinHit, srcAS: 21, dstAS: 21, rd: rdA.String(), vrf: "A"},
 		{name: "extranet", flow: flowSpec{src: "10.1.2.3", dst: "10.2.3.4", in: idA, out: idB}, src: JoinHit, dst: JoinHit, srcAS: 21, dstAS: 31, rd: rdA.String(), vrf: "A"},
 		{name: "unknown VRF is never any VRF", flow: flowSpec{src: "10.1.2.3", dst: "10.1.3.4", in: idUntold}, src: JoinUnknownVRF, dst: JoinUnknownVRF},
+		{name: "a VRF without a distinguisher is not the default table", flow: flowSpec{src: "10.1.2.3", dst: "10.1.3.4", in: idNoRD, out: idDefault}, src: JoinUnknownVRF, dst: JoinUnknownVRF, rd: "0:0:0", vrf: "mgmt"},
+		{name: "into a VRF without a distinguisher", flow: flowSpec{src: "10.1.2.3", dst: "10.1.3.4", in: idDefault, out: idNoRD}, src: JoinUnknownVRF, dst: JoinUnknownVRF, rd: "0:0:0", vrf: "mgmt"},
 		{name: "VRF without routes", flow: flowSpec{src: "10.1.2.3", dst: "10.1.3.4", rd: 77}, src: JoinNoRIB, dst: JoinNoRIB, rd: "0:0:77"},
 		{name: "family without routes", flow: flowSpec{src: "2001:db8::1", dst: "2001:db8::2", in: idA}, src: JoinNoRIB, dst: JoinNoRIB, rd: rdA.String(), vrf: "A"},
 		{name: "multicast and link-local", flow: flowSpec{src: "169.254.1.1", dst: "224.0.0.5"}, src: JoinNotRouted, dst: JoinNotRouted},

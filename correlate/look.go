@@ -82,10 +82,11 @@ func (d *Device) VRFNames() iter.Seq2[string, rib.RD] {
 			for _, vrfs := range []map[uint32]ipfix.VRF{o.IngressVRFs, o.EgressVRFs} {
 				for _, v := range vrfs {
 					name := v.Name
-					if !v.HasRD {
+					rd, known := o.Distinguisher(v)
+					if !known {
 						name = ""
 					}
-					if !yield(name, rib.RD(v.RD)) {
+					if !yield(name, rib.RD(rd)) {
 						return
 					}
 				}

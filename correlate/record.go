@@ -64,7 +64,7 @@ type Record struct {
 	IngressVRFName      string
 	EgressVRFName       string
 	VRFName             string // of the VRF used for the join
-	RD                  rib.RD // used for the join, valid with HasRD
+	RD                  rib.RD // of that VRF as it was told, valid with HasRD
 	HasRD               bool
 	Src, Dst            Side
 	RIB                 RIBState

@@ -5,13 +5,18 @@ import (
 	"github.com/telcol/telcol/ipfix"
 )
 
-// vrfOf is what is known of one VRF that a flow names.
+// vrfOf is what is known of one VRF that a flow names. It has no more fields than the compiler keeps in registers.
 type vrfOf struct {
 	rd    rib.RD
 	known bool // rd is known; the global table is RD zero
 	named bool // the flow names a VRF at all
 	name  string
 }
+
+// rdNone stands in a vrfOf that is not known for what was told: zero, which means that the VRF has none.
+const rdNone = ^rib.RD(0)
+
+func (v vrfOf) toldNone() bool { return !v.known && v.rd == rdNone }
 
 func (v vrfOf) global() bool { return v.known && v.rd == 0 }
 
@@ -46,13 +51,14 @@ func (r vrfRule) String() string {
 	}[r]
 }
 
-// told makes a vrfOf from an exporter's option tables. Id 0 names no VRF.
-func told(id uint32, has bool, find func(uint32) (ipfix.VRF, bool)) vrfOf {
-	if !has || id == 0 {
-		return vrfOf{}
+// told makes a vrfOf from what an exporter's option tables say of its id.
+func told(o *ipfix.Options, v ipfix.VRF) vrfOf {
+	rd, known := o.Distinguisher(v)
+	t := vrfOf{rd: rib.RD(rd), known: known, named: true, name: v.Name}
+	if v.HasRD && !known {
+		t.rd = rdNone
 	}
-	v, _ := find(id)
-	return vrfOf{rd: rib.RD(v.RD), known: v.HasRD, named: true, name: v.Name}
+	return t
 }
 
 // planVRF applies the rules of the join to the VRF facts of a flow: a route distinguisher in the record itself wins; then the
@@ -61,9 +67,17 @@ func told(id uint32, has bool, find func(uint32) (ipfix.VRF, bool)) vrfOf {
 // the two sides name different VRFs, neither the default one, each address is looked up in its own. A flow that names no VRF belongs to the
 // global table.
 func planVRF(f *ipfix.Flow, p *vrfPlan) {
-	p.ingress = told(f.IngressVRF, f.Has&ipfix.FieldIngressVRF != 0, f.Options.IngressVRF)
-	p.egress = told(f.EgressVRF, f.Has&ipfix.FieldEgressVRF != 0, f.Options.EgressVRF)
-	primary, other := p.ingress, p.egress
+	var ingress, egress vrfOf
+	if f.Has&ipfix.FieldIngressVRF != 0 && f.IngressVRF != 0 { // id 0 names no VRF
+		v, _ := f.Options.IngressVRF(f.IngressVRF)
+		ingress = told(f.Options, v)
+	}
+	if f.Has&ipfix.FieldEgressVRF != 0 && f.EgressVRF != 0 {
+		v, _ := f.Options.EgressVRF(f.EgressVRF)
+		egress = told(f.Options, v)
+	}
+	p.ingress, p.egress = ingress, egress
+	primary, other := ingress, egress
 	p.rule = ruleIngress
 	if !primary.named || (f.Has&ipfix.FieldDirection != 0 && f.Direction == directionEgress && other.named) {
 		primary, other = other, primary

@@ -13,6 +13,7 @@ const (
 	idA        = 0x60000001
 	idB        = 0x60000002
 	idNameOnly = 0x60000003
+	idNoRD     = 0x60000004 // in flowSpec
 	idUntold   = 0x60000009
 
 	rdA = rib.RD(0x0002_0000fde8_0001)
@@ -125,5 +126,15 @@ func TestVRFRules(t *testing.T) {
 		if planVRF(&flow, &p); p.rule != want {
 			t.Errorf("got %q, want %q", p.rule, want)
 		}
+	}
+}
+
+// TestExplainAVRFWithoutADistinguisher holds that none is told of it.
+func TestExplainAVRFWithoutADistinguisher(t *testing.T) {
+	b := newBench(t)
+	b.join(device1, flowSpec{src: "10.1.2.3", dst: "10.1.3.4", in: idNoRD})
+	x := b.Explain(b.devices[device1], &FlowQuestion{Src: addr("10.1.2.3"), Dst: addr("10.1.3.4"), Domain: 1, IngressVRF: idNoRD}, testNow)
+	if s := x.Sides[SideDst]; s.KnownVRF || s.RD != 0 || s.VRFName != "mgmt" || x.Record.Dst.Join != JoinUnknownVRF || x.Waits != "" {
+		t.Errorf("got %+v, waits for %q", s, x.Waits)
 	}
 }

@@ -83,7 +83,7 @@ func (d *Device) arriving(vrf vrfOf, f *ipfix.Flow, side ipfix.FieldSet) bool {
 // missingVRF gives the VRF id that a flow's join waits for, if there is one.
 func missingVRF(p *vrfPlan, f *ipfix.Flow) (vrfID, bool) {
 	switch {
-	case p.used.known:
+	case p.used.known, p.used.toldNone(): // no more will be told of it
 		return vrfID{}, false
 	case p.used == p.ingress:
 		return vrfID{f.Domain, f.IngressVRF}, true

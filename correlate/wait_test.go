@@ -500,3 +500,17 @@ func TestArrivalsInAFullRing(t *testing.T) {
 		}
 	}
 }
+
+// What options say of a VRF without a distinguisher is all that will come: its flows do not wait.
+func TestAVRFWithoutADistinguisherIsNotWaitedFor(t *testing.T) {
+	c, got := holdBench(t, Config{RIBWait: -1})
+	message(t, c, device1, flowSpec{src: "10.1.2.3", dst: "10.1.3.4", in: idNoRD}.message(t), testNow)
+	if len(*got) != 1 || (*got)[0].Dst.Join != JoinUnknownVRF {
+		t.Errorf("%d records at once", len(*got))
+	}
+	for name, rd := range c.devices[device1].VRFNames() {
+		if name == "mgmt" {
+			t.Errorf("it stands for %v", rd)
+		}
+	}
+}

@@ -64,6 +64,30 @@ type Options struct {
 	tables  *Tables
 	general *Options // of domain 0, nil in itself
 	changes uint32   // counts changes of sampling, for rateCache
+
+	namesDefault bool // see Distinguisher
+}
+
+// defaultVRF is what IOS XR and others call the default table, and the one that they tell with a route distinguisher of zero on purpose.
+const defaultVRF = "default"
+
+// isDefault reports whether a VRF is told to be the default table by its name.
+func (v *VRF) isDefault() bool { return v.HasRD && v.RD == 0 && v.Name == defaultVRF }
+
+// Distinguisher gives the route distinguisher of a VRF of this domain; false when it is not known, or when the VRF has none. IOS XR tells a
+// distinguisher of zero of its default table and of VRFs without one alike, so that once one is named "default", the others
+// have none. Zero is the default table.
+func (o *Options) Distinguisher(v VRF) (rd uint64, ok bool) {
+	return v.RD, v.HasRD && (v.RD != 0 || v.Name == defaultVRF || !o.defaultNamed())
+}
+
+func (o *Options) defaultNamed() bool {
+	for ; o != nil; o = o.general {
+		if o.namesDefault {
+			return true
+		}
+	}
+	return false
 }
 
 // IngressVRF returns what is known of an ingress VRF id. An exporter that told the id as an egress VRF only meant the same VRF.

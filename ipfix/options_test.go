@@ -65,6 +65,58 @@ func TestVRFs(t *testing.T) {
 	}
 }
 
+// TestDistinguisher has VRFs as IOS XR tells them: a distinguisher of zero is the default table's, and that of VRFs without one.
+func TestDistinguisher(t *testing.T) {
+	vrf := func(id uint64, name string, rd uint64) []hexField {
+		return []hexField{u(234, 4, id), text(236, 12, name), u(90, 8, rd)}
+	}
+	type answer struct {
+		rd    uint64
+		known bool
+	}
+	ask := func(s *Session, domain uint32) map[uint32]answer {
+		got := make(map[uint32]answer)
+		for id := range uint32(5) {
+			o := s.Tables().Domain(domain)
+			v, _ := o.IngressVRF(id)
+			rd, known := o.Distinguisher(v)
+			got[id] = answer{rd, known}
+		}
+		return got
+	}
+	s := newTestSession(t, Config{})
+	decode(t, s, optionsMessage(t, VersionIPFIX, 7, 1, vrf(1, "MGMT-VRF", 0), vrf(2, "A2", 9)))
+	if got := ask(s, 7); got[1] != (answer{0, true}) || got[2] != (answer{9, true}) || got[3] != (answer{}) {
+		t.Errorf("without one named default: %v", got)
+	}
+	decode(t, s, optionsMessage(t, VersionIPFIX, 7, 1, vrf(3, "default", 0)))
+	want := map[uint32]answer{0: {}, 1: {}, 2: {9, true}, 3: {0, true}, 4: {}}
+	if got := ask(s, 7); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if got := ask(s, 8); got[1] != (answer{}) {
+		t.Errorf("another domain: %v", got)
+	}
+	again := newTestSession(t, Config{})
+	if _, err := again.Tables().RestoreState(s.Tables().AppendState(nil)); err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(again, 7); !reflect.DeepEqual(got, want) {
+		t.Errorf("restored: got %v, want %v", got, want)
+	}
+	// What was told for the whole exporter counts in every domain; a name alone or a distinguisher alone makes no default table.
+	s = newTestSession(t, Config{})
+	decode(t, s, optionsMessage(t, VersionIPFIX, 7, 1, vrf(1, "MGMT-VRF", 0)), optionsMessage(t, VersionIPFIX, 0, 1, vrf(3, "default", 5)),
+		optionsMessage(t, VersionIPFIX, 0, 1, []hexField{u(235, 4, 4), text(236, 12, "default")}))
+	if got := ask(s, 7); got[1] != (answer{0, true}) {
+		t.Errorf("without a default table: %v", got)
+	}
+	decode(t, s, optionsMessage(t, VersionIPFIX, 0, 1, []hexField{u(235, 4, 4), u(90, 8, 0)}))
+	if got := ask(s, 7); got[1] != (answer{}) || got[4] != (answer{0, true}) {
+		t.Errorf("with one for all domains: %v", got)
+	}
+}
+
 func TestDomainZeroIsForAll(t *testing.T) {
 	s := newTestSession(t, Config{})
 	decode(t, s, optionsMessage(t, VersionIPFIX, 0, 1, []hexField{u(234, 4, 2), text(236, 8, "A2")}),

@@ -211,6 +211,7 @@ func (o *Options) applyVRFs(r *optionsRecord, told Told) {
 			changed = changed || !v.HasRD || v.RD != r.rd
 			v.RD, v.HasRD = r.rd, true
 		}
+		o.namesDefault = o.namesDefault || v.isDefault()
 		return changed
 	}
 	if r.hasIngress {
