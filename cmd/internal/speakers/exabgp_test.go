@@ -25,7 +25,7 @@ neighbor %s {
   local-address %s;
   local-as %d;
   peer-as %d;
-  family { ipv4 unicast; ipv6 unicast; ipv4 mpls-vpn; ipv6 mpls-vpn; }
+  family { ipv4 unicast; ipv6 unicast; ipv4 mpls-vpn; ipv6 mpls-vpn; ipv4 nlri-mpls; }
   capability { add-path %s; }
   api { processes [ inject ]; }
 }

@@ -78,6 +78,9 @@ afi-safi-name = "l3vpn-ipv4-unicast"
 [[neighbors.afi-safis]]
 [neighbors.afi-safis.config]
 afi-safi-name = "l3vpn-ipv6-unicast"
+[[neighbors.afi-safis]]
+[neighbors.afi-safis.config]
+afi-safi-name = "ipv4-labelled-unicast"
 `
 
 // gobgpPort is where gobgpd takes commands.
@@ -238,6 +241,8 @@ func TestGoBGP(t *testing.T) {
 		"announce route 10.2.0.0/16 next-hop 192.0.2.12",
 		"announce route 10.4.0.0/25 next-hop 192.0.2.12",
 		"announce route 10.9.0.0/24 rd 65012:9 next-hop 192.0.2.12 label 109 extended-community [target:65012:9]",
+		"announce route 10.10.0.0/24 next-hop 192.0.2.12 label 110",
+		"announce route 10.11.0.0/24 next-hop 192.0.2.12 label 111 as-path [65012 64999]",
 		"announce route 2001:db8:9::/48 rd 65012:9 next-hop 2001:db8::12 label 119 extended-community [target:65012:9]",
 		"announce route 2001:db8:a::/48 rd 65012:10 next-hop 2001:db8::12 label 119 extended-community [target:65012:10]")
 	gobgp(t, "global", "rib", "add", "203.0.113.0/24", "nexthop", speakerAddr, "med", "5")
@@ -252,7 +257,7 @@ func TestGoBGP(t *testing.T) {
 		}
 		telcol.agree(t, strings.Join([]string{what, peer, view, family}, " "), n, params, reported, noPathIDs)
 	}
-	all := func(t *testing.T, what string, pre1, pre2, post2, locV4, vpn6 int) {
+	all := func(t *testing.T, what string, pre1, pre2, post2, locV4, mpls int) { // mpls: VPNv6 routes, and labelled ones, of neighbour 2
 		t.Helper()
 		compare(t, what, pre1, "adj-rib-in-pre", "ipv4-unicast", neighbour1, func() []route { return adjIn(t, neighbour1, "ipv4") })
 		compare(t, what, 1, "adj-rib-in-pre", "ipv6-unicast", neighbour1, func() []route { return adjIn(t, neighbour1, "ipv6") })
@@ -261,12 +266,15 @@ func TestGoBGP(t *testing.T) {
 		compare(t, what, post2, "adj-rib-in-post", "ipv4-unicast", neighbour2, func() []route { return accepted(t, neighbour2, "ipv4") })
 		compare(t, what, 1, "adj-rib-in-pre", "ipv4-vpn", neighbour2, func() []route { return adjIn(t, neighbour2, "vpnv4") })
 		compare(t, what, 1, "adj-rib-in-post", "ipv4-vpn", neighbour2, func() []route { return accepted(t, neighbour2, "vpnv4") })
-		compare(t, what, vpn6, "adj-rib-in-pre", "ipv6-vpn", neighbour2, func() []route { return adjIn(t, neighbour2, "vpnv6") })
-		compare(t, what, vpn6, "adj-rib-in-post", "ipv6-vpn", neighbour2, func() []route { return accepted(t, neighbour2, "vpnv6") })
+		compare(t, what, mpls, "adj-rib-in-pre", "ipv6-vpn", neighbour2, func() []route { return adjIn(t, neighbour2, "vpnv6") })
+		compare(t, what, mpls, "adj-rib-in-post", "ipv6-vpn", neighbour2, func() []route { return accepted(t, neighbour2, "vpnv6") })
+		compare(t, what, mpls, "adj-rib-in-pre", "ipv4-labelled", neighbour2, func() []route { return adjIn(t, neighbour2, "ipv4-mpls") })
+		compare(t, what, mpls, "adj-rib-in-post", "ipv4-labelled", neighbour2, func() []route { return accepted(t, neighbour2, "ipv4-mpls") })
+		compare(t, what, mpls, "loc-rib", "ipv4-labelled", "", func() []route { return best(t, "ipv4-mpls") })
 		compare(t, what, locV4, "loc-rib", "ipv4-unicast", "", func() []route { return best(t, "ipv4") })
 		compare(t, what, 1, "loc-rib", "ipv6-unicast", "", func() []route { return best(t, "ipv6") })
 		compare(t, what, 2, "loc-rib", "ipv4-vpn", "", func() []route { return best(t, "vpnv4") })
-		compare(t, what, 1+vpn6, "loc-rib", "ipv6-vpn", "", func() []route { return best(t, "vpnv6") })
+		compare(t, what, 1+mpls, "loc-rib", "ipv6-vpn", "", func() []route { return best(t, "vpnv6") })
 	}
 	all(t, "up:", 4, 3, 2, 4, 2)
 	ids, err := telcol.routes(in("view", "adj-rib-in-pre", "family", "ipv4-unicast", "peer", neighbour1, "prefix", "10.1.0.0/16"))
@@ -286,12 +294,14 @@ func TestGoBGP(t *testing.T) {
 	telcol.joins(t, "203.0.113.9", "global", "hit", "203.0.113.0/24")
 	telcol.joins(t, "10.9.0.9", "65012:9", "hit", "10.9.0.0/24")
 	telcol.joins(t, "10.8.0.9", "0:65002:8", "hit", "10.8.0.0/24")
+	telcol.joins(t, "10.10.0.9", "global", "hit", "10.10.0.0/24")
 	telcol.joins(t, "2001:db8:9::9", "0:65012:9", "hit", "2001:db8:9::/48")
 	telcol.joins(t, "2001:db8:8::9", "0:65002:8", "hit", "2001:db8:8::/48")
 
 	one.say(t, "withdraw route 10.1.0.0/16 next-hop 192.0.2.11 path-information 0.0.0.1")
 	two.say(t, "withdraw route 10.4.0.0/25 next-hop 192.0.2.12", "announce route 10.6.0.0/16 next-hop 192.0.2.12 med 6",
 		"announce route 10.7.0.0/16 next-hop 192.0.2.12",
+		"withdraw route 10.11.0.0/24 next-hop 192.0.2.12 label 111",
 		"withdraw route 2001:db8:a::/48 rd 65012:10 next-hop 2001:db8::12 label 119")
 	all(t, "changed:", 3, 4, 3, 5, 1)
 
