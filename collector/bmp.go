@@ -60,6 +60,8 @@ func (w *worker) session(ctx context.Context, conn *net.TCPConn, from netip.Addr
 	if !w.mayStay(from) {
 		return
 	}
+	held := w.crowd.enter(from.Addr(), conn, w.cfg.BMP.MaxSessions)
+	defer w.crowd.leave(from.Addr(), held)
 	if was.id == 0 {
 		was.id = w.sessions.Add(1)
 		log.Info("bmp session opened")
@@ -74,9 +76,15 @@ func (w *worker) session(ctx context.Context, conn *net.TCPConn, from netip.Addr
 	if told != nil {
 		cfg.Observer = told
 	}
-	stream := &bmpReader{ctx: ctx, conn: conn, idle: w.cfg.BMP.IdleTimeout, empty: caughtUp, refused: func() bool {
+	stream := &bmpReader{ctx: ctx, conn: conn, idle: w.cfg.BMP.IdleTimeout, empty: caughtUp, closed: func() error {
 		_, refused := w.conns.why(noted)
-		return refused
+		switch {
+		case w.crowd.pushedOut(held):
+			return correlate.ErrCrowded
+		case refused:
+			return correlate.ErrNotAllowed
+		}
+		return correlate.ErrMoved
 	}}
 	feed := correlate.NewFeed(from.Addr(), cfg, w.core.routes)
 	err := feed.Run(io.MultiReader(bytes.NewReader(was.pending), stream))
@@ -120,14 +128,14 @@ func (w *worker) mayStay(from netip.AddrPort) bool {
 }
 
 // bmpReader reads a session's connection. It ends with correlate.ErrStopped or correlate.ErrPaused when ctx ends and with correlate.ErrIdle when nothing
-// comes for the idle time, if that is not zero. Whoever closes the connection under it has seen its device move, correlate.ErrMoved, or be
-// refused, correlate.ErrNotAllowed.
+// comes for the idle time, if that is not zero. Whoever closes the connection under it has seen its device move, correlate.ErrMoved, be
+// refused, correlate.ErrNotAllowed, or open too many sessions, correlate.ErrCrowded.
 type bmpReader struct {
-	ctx     context.Context
-	conn    *net.TCPConn
-	idle    time.Duration
-	empty   func() // is called when everything that came was read and handed over; nil once it was
-	refused func() bool
+	ctx    context.Context
+	conn   *net.TCPConn
+	idle   time.Duration
+	empty  func()       // is called when everything that came was read and handed over; nil once it was
+	closed func() error // why the connection was closed here
 }
 
 func (r *bmpReader) Read(p []byte) (int, error) {
@@ -144,10 +152,7 @@ func (r *bmpReader) Read(p []byte) (int, error) {
 	n, err := r.conn.Read(p)
 	switch {
 	case errors.Is(err, net.ErrClosed):
-		if r.refused() {
-			return n, correlate.ErrNotAllowed
-		}
-		return n, correlate.ErrMoved
+		return n, r.closed()
 	case err == nil || !errors.Is(err, os.ErrDeadlineExceeded):
 		return n, err
 	case r.ctx.Err() != nil:

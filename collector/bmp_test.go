@@ -30,6 +30,7 @@ func TestBMPConfig(t *testing.T) {
 		{"bmp.max-routes", func(c *BMPConfig) { c.MaxRoutes = 0 }, func(c *BMPConfig) { c.MaxRoutes = -1 }},
 		{"bmp.max-attribute-bytes", func(c *BMPConfig) { c.MaxAttributeBytes = 0 }, func(c *BMPConfig) { c.MaxAttributeBytes = -1 }},
 		{"bmp.max-peers", func(c *BMPConfig) { c.MaxPeers = 1 }, func(c *BMPConfig) { c.MaxPeers = 0 }},
+		{"bmp.max-sessions", func(c *BMPConfig) { c.MaxSessions = 1 }, func(c *BMPConfig) { c.MaxSessions = 0 }},
 		{"bmp.keepalive", func(c *BMPConfig) { c.Keepalive = time.Second }, func(c *BMPConfig) { c.Keepalive = time.Second - 1 }},
 		{"bmp.keepalive", func(c *BMPConfig) { c.Keepalive = 9 * time.Hour }, func(c *BMPConfig) { c.Keepalive = 10 * time.Hour }},
 		{"bmp.idle-timeout", func(c *BMPConfig) { c.IdleTimeout = 0 }, func(c *BMPConfig) { c.IdleTimeout = -1 }},

@@ -97,6 +97,10 @@ type BMPConfig struct {
 	MaxRoutes    int           `yaml:"max-routes"`    // per device, default 20 million, 0 is no limit; further ones are refused and counted
 	MaxPeers     int           `yaml:"max-peers"`     // per device, default 16384; what further ones tell is refused and counted
 
+	// MaxSessions is how many sessions a device may have at once, default 16; beyond it its oldest one ends. Intake.MaxSessions bounds
+	// those of all devices.
+	MaxSessions int `yaml:"max-sessions"`
+
 	// MaxAttributeBytes bounds the memory for sets of path attributes that a device is the first to tell, default 1 GiB, 0 is no limit.
 	// Routes with further ones are refused and counted.
 	MaxAttributeBytes int `yaml:"max-attribute-bytes"`
@@ -144,7 +148,7 @@ func Default() Config {
 		BMP: BMPConfig{
 			MaxMessage: 1 << 20, StaleTimeout: 10 * time.Minute, QuietPeriod: 5 * time.Second, MaxRoutes: 20_000_000,
 			Events: EventsAuto, EventsOverflow: OverflowDrop, EventsBuffer: 64 << 20,
-			MaxPeers: 16384, MaxAttributeBytes: 1 << 30, Keepalive: time.Minute, DriftReports: 3, DriftRoutes: 10,
+			MaxPeers: 16384, MaxSessions: 16, MaxAttributeBytes: 1 << 30, Keepalive: time.Minute, DriftReports: 3, DriftRoutes: 10,
 		},
 	}
 }

@@ -21,6 +21,8 @@ func (b *BMPConfig) validate() error {
 	case b.MaxRoutes < 0 || b.MaxAttributeBytes < 0 || b.MaxPeers < 1:
 		return fmt.Errorf("%w: bmp.max-routes %d and bmp.max-attribute-bytes %d must not be negative (0 is no limit), bmp.max-peers %d must be positive",
 			ErrConfig, b.MaxRoutes, b.MaxAttributeBytes, b.MaxPeers)
+	case b.MaxSessions < 1:
+		return fmt.Errorf("%w: bmp.max-sessions %d must be positive", ErrConfig, b.MaxSessions)
 	case b.Keepalive < time.Second || b.Keepalive > maxKeepalive:
 		return fmt.Errorf("%w: bmp.keepalive %v is out of range, want 1s to 9h", ErrConfig, b.Keepalive)
 	case b.IdleTimeout != 0 && b.IdleTimeout < time.Second:

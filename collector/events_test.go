@@ -3,6 +3,7 @@ package collector
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -201,6 +202,37 @@ func TestBrokenFraming(t *testing.T) {
 	if last := events[len(events)-1]; last.short() != "session_down error" || !strings.Contains(last.Error, "not within 6 and 4096") {
 		t.Errorf("the last event is %+v", last)
 	}
+}
+
+// TestSessionsOfADeviceAreBounded has a device open more sessions than it may have: the oldest one makes room, and other devices' stay.
+func TestSessionsOfADeviceAreBounded(t *testing.T) {
+	r := startTest(t, func(cfg *Config) { cfg.BMP.Events, cfg.BMP.MaxSessions = EventsSessions, 2 })
+	open := func(n float64) func() bool {
+		return func() bool { m := r.metrics(t); return m["telcol_bmp_sessions_total{}"] == n }
+	}
+	r.dialBMP(t, "127.0.0.8")
+	waitFor(t, "another device's session", open(1))
+	var conns []net.Conn
+	for i := range 4 {
+		conns = append(conns, r.dialBMP(t, "127.0.0.9"))
+		waitFor(t, "the session", open(float64(2+i)))
+	}
+	for _, c := range conns[:2] {
+		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("an old session is open: %v", err)
+		}
+	}
+	r.wait(t, `telcol_bmp_sessions_ended_total{reason="crowded",}`, 2)
+	r.wait(t, "telcol_bmp_sessions{}", 3)
+	conns[2].Close()
+	r.wait(t, "telcol_bmp_sessions{}", 2)
+	r.dialBMP(t, "127.0.0.9") // there is room again
+	r.wait(t, "telcol_bmp_sessions{}", 3)
+	if m := r.metrics(t); m[`telcol_bmp_sessions_ended_total{reason="crowded",}`] != 2 {
+		t.Error("a session ended although there was room")
+	}
+	r.stop(t)
 }
 
 // TestSessionsOfADeviceAreCounted holds that a consumer can tell a second session of a device from one that follows another.

@@ -75,6 +75,7 @@ type worker struct {
 	foreignSessions atomic.Uint64
 	probes          atomic.Uint64 // connections of a self-test
 	conns           connections
+	crowd           crowd // of BMP sessions by device
 	aliases         *aliases
 	parked          parked // connections between two periods of serving
 	spool           *spool // of datagrams that came since the last of these; nil: none

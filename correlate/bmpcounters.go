@@ -66,13 +66,14 @@ const (
 	EndStopped                      // ErrStopped: the worker stops
 	EndMoved                        // ErrMoved: the device belongs to another worker now
 	EndNotAllowed                   // ErrNotAllowed: the device's address is not let in any more
+	EndCrowded                      // ErrCrowded: the device has opened too many newer ones
 	EndOther
 	numEnds
 )
 
 // String gives the name used in metrics and logs.
 func (r EndReason) String() string {
-	return [...]string{"termination", "closed", "cut", "framing", "reset", "lost", "idle", "stopped", "moved", "not-allowed", "other"}[min(r, EndOther)]
+	return [...]string{"termination", "closed", "cut", "framing", "reset", "lost", "idle", "stopped", "moved", "not-allowed", "crowded", "other"}[min(r, EndOther)]
 }
 
 // Errors by which the reader that Run is given ends a session.
@@ -81,6 +82,7 @@ var (
 	ErrStopped    = errors.New("worker stops")
 	ErrMoved      = errors.New("device belongs to another worker")
 	ErrNotAllowed = errors.New("device is not let in any more")
+	ErrCrowded    = errors.New("device has opened too many newer sessions")
 )
 
 // errTermination is the end that the device announced.
@@ -106,6 +108,7 @@ var endErrors = [...]struct {
 	{ErrStopped, EndStopped},
 	{ErrMoved, EndMoved},
 	{ErrNotAllowed, EndNotAllowed},
+	{ErrCrowded, EndCrowded},
 	{io.ErrUnexpectedEOF, EndCut},
 	{io.EOF, EndClosed},
 	{syscall.ECONNRESET, EndReset},

@@ -50,6 +50,7 @@ func descriptions() map[string]description {
 		"bmp.quiet-period":        {"DURATION", "a table without End-of-RIB counts as whole after this much silence"},
 		"bmp.max-routes":          {"N", "routes per device; further ones are refused and counted"},
 		"bmp.max-peers":           {"N", "BMP peers per device; what further ones tell is refused and counted"},
+		"bmp.max-sessions":        {"N", "BMP sessions of a device at once; beyond it its oldest one ends"},
 		"bmp.max-attribute-bytes": {argSize, "memory for path attributes per device; routes beyond it are refused and counted"},
 		"bmp.keepalive":           {"DURATION", "silence after which TCP asks whether a BMP device is still there"},
 		"bmp.idle-timeout":        {"DURATION", "a BMP session that sends nothing for so long ends; 0 is never"},
