@@ -248,6 +248,8 @@ func advise(err error, flag string) error {
 	switch {
 	case errors.Is(err, steering.ErrSlotTaken):
 		return fmt.Errorf("%w: stop that worker first, or choose another --slot, or --takeover replaces it", err)
+	case errors.Is(err, steering.ErrNotHere):
+		return fmt.Errorf("%w: start it there, or give the workers here a group of their own (--group)", err)
 	case errors.Is(err, steering.ErrLocked):
 		return fmt.Errorf("%w: end that process if it is stuck", err)
 	case errors.Is(err, steering.ErrOtherUser):

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -32,7 +33,8 @@ type seat struct {
 // Claim takes the slot for the sockets, which ListenUDP and ListenTCP returned:
 // from then on they receive. It is all or nothing. A slot that any other live
 // socket holds, on whichever listener, is reported as [SlotTakenError]; claiming
-// again what one holds already succeeds.
+// again what one holds already succeeds. Sockets of another network namespace than
+// the other workers' are refused with [ErrNotHere].
 func (g *Group) Claim(ctx context.Context, slot int, socks ...syscall.Conn) (*Claim, error) {
 	return g.claim(ctx, slot, false, socks)
 }
@@ -60,6 +62,9 @@ func (g *Group) claim(ctx context.Context, slot int, replace bool, socks []sysca
 			return nil, fmt.Errorf("claim slot %d: %w", slot, err)
 		}
 		c.held = append(c.held, s)
+	}
+	if err := c.checkHere(); err != nil {
+		return nil, err
 	}
 	if !replace {
 		if err := c.checkOthers(); err != nil {
@@ -199,6 +204,34 @@ func (c *Claim) checkOthers() error {
 	for _, e := range all {
 		if err := c.group.checkFree(e, c.slot, own...); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// checkHere refuses sockets of another network namespace than that of the group's other workers: the program finds such a socket in its
+// slot and cannot give it anything. What cannot be listed is not checked.
+func (c *Claim) checkHere() error {
+	for _, s := range c.held {
+		held, err := s.endpoint.cookies(MaxSlots)
+		if err != nil {
+			return err
+		}
+		held = slices.DeleteFunc(held, func(cookie uint64) bool { return cookie == 0 || cookie == s.cookie })
+		socks, err := sockets(s.Listener)
+		if err != nil || len(held) == 0 {
+			continue
+		}
+		if slices.ContainsFunc(socks, func(k socketInfo) bool { return slices.Contains(held, k.cookie) }) {
+			continue
+		}
+		// Those that ended meanwhile are in no slot any more: the kernel takes a socket out of there before it is listed no more.
+		again, err := s.endpoint.cookies(MaxSlots)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(again, func(cookie uint64) bool { return slices.Contains(held, cookie) }) {
+			return fmt.Errorf("claim slot %d on %s: %w", c.slot, s.Listener, ErrNotHere)
 		}
 	}
 	return nil

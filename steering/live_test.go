@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -123,6 +124,35 @@ func TestAbsentSlotIsDropped(t *testing.T) {
 	if got := len(back.received(t)); got != lost {
 		t.Errorf("%d devices came back, want %d", got, lost)
 	}
+}
+
+// A worker of another network namespace would have a slot and get nothing.
+func TestClaimElsewhere(t *testing.T) {
+	g, port := newGroup(t, 2)
+	join(t, g, port, 0)
+	elsewhere := make(chan error)
+	go func() {
+		elsewhere <- func() error {
+			runtime.LockOSThread() // which ends with the goroutine, and the namespace with it
+			if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+				return err
+			}
+			udp, err := g.ListenUDP(t.Context(), anyAddr(port), 1, ListenOptions{})
+			if err != nil {
+				return err
+			}
+			defer udp.Close()
+			_, err = g.Claim(t.Context(), 1, udp)
+			return err
+		}()
+	}()
+	if err := <-elsewhere; !errors.Is(err, ErrNotHere) {
+		t.Errorf("got %v", err)
+	}
+	if st, err := g.Status(); err != nil || st.Slots[1].Held {
+		t.Errorf("slot 1 is held: %v", err)
+	}
+	join(t, g, port, 1)
 }
 
 func TestUnclaimedSocketsGetNothing(t *testing.T) {
