@@ -3,8 +3,8 @@ package simrouter
 import "time"
 
 // grace is how long after a change of a route an answer with the attributes before it is right: the change travels over TCP, and
-// flows that ended before it may be joined with the route of then. On a machine with too much to do that takes seconds, beside a takeover more.
-const grace = 20 * time.Second
+// flows that ended before it may be joined with the route of then.
+const grace = 5 * time.Second
 
 // changes follows the changing and flapping routes of a table, one of each in a cycle.
 type changes struct {
