@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -27,6 +28,7 @@ type hangable struct {
 
 func startHangable(t *testing.T, args ...string) *hangable {
 	t.Helper()
+	heedHangups(t)
 	dir := daemons.Dir(t)
 	h := &hangable{replaceable: replaceableGroup(t, "[::]", args...), program: filepath.Join(dir, "telcol"), log: filepath.Join(dir, "log")}
 	var err error
@@ -86,6 +88,14 @@ func (h *hangable) installText(t *testing.T, text []byte) {
 	if err := os.Rename(fresh, h.program); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// heedHangups has what the test starts heed SIGHUP, which it would ignore where these tests were started to do so, by nohup.
+func heedHangups(t *testing.T) {
+	t.Helper()
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(hangup) })
 }
 
 func (h *hangable) hangUp() { _ = syscall.Kill(h.pid, syscall.SIGHUP) }

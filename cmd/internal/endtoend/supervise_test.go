@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/signal"
 	"regexp"
 	"strconv"
 	"strings"
@@ -76,10 +75,7 @@ func TestSupervise(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	// A signal that these tests were started to ignore, by nohup, the supervisor would ignore as well.
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+	heedHangups(t)
 	s := &supervisor{daemons.Start(t, daemons.Binary(t), "supervise", "--slots", "4", "--group", "sup", "--sink", "stdout",
 		"--http", fmt.Sprintf("127.0.0.1:%d", supervisedHTTP), "--watchdog", "6s")}
 	for _, slot := range []int{0, 1, 3} {
