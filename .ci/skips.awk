@@ -1,5 +1,9 @@
 # Reads `go test -v` and prints what `go test` would have printed, and the skipped tests with their reasons, which go test
 # keeps to itself unless asked for everything. Output of a package that failed is printed whole but for the passed tests.
+#
+# TELCOL_REQUIRE_ALL=1 makes a skip a failure, unless its reason matches TELCOL_TEST_MAY_SKIP.
+
+BEGIN { forbid = ENVIRON["TELCOL_REQUIRE_ALL"] == 1; may = ENVIRON["TELCOL_TEST_MAY_SKIP"] }
 
 function flush_failed(    i) {
 	for (i = 1; i <= n; i++)
@@ -22,6 +26,10 @@ function flush_passed(    i, name, said) {
 			print line[i]
 			if (name in said)
 				print said[name]
+			if (forbid && (may == "" || said[name] !~ may)) {
+				print "FAIL: " name " skipped, which TELCOL_REQUIRE_ALL=1 forbids"
+				bad = 1
+			}
 		}
 	}
 	n = 0
@@ -31,4 +39,4 @@ function flush_passed(    i, name, said) {
 /^FAIL\t/ { flush_failed(); print; fflush(); next }
 /^PASS$/ { next }
 { line[++n] = $0 }
-END { flush_failed() }
+END { flush_failed(); exit bad }
