@@ -35,6 +35,8 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	m.w.events.collect(e)
 	m.collectSteering(e)
 	collectGlass(e, m.w.glass.Counters())
+	e.counter("telcol_takeovers_broken_total", "Takeovers whose predecessor ended before it had delivered and told all: records of it may be lost, nobody can say how many.",
+		m.w.brokenTakeovers.Load())
 	e.counter("telcol_replacements_failed_total", "Times the worker was asked to be replaced (SIGHUP) and runs on; the log says why.", m.w.successors.failed.Load())
 	s, ok := m.w.core.snapshot(context.Background())
 	e.gauge("telcol_up", "1 when the owner of the devices answered the scrape.", boolValue(ok))

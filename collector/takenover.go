@@ -126,6 +126,7 @@ func (p *predecessor) takeOver() error {
 	spooled, err := p.awaitEnd()
 	w.spool = startSpool(w.sockets.udp, spooled)
 	if err != nil {
+		w.brokenTakeovers.Add(1)
 		w.log.Warn("the worker before did not end in order, records of it may be lost", "err", err)
 	}
 	w.log.Info("slot taken over", "from", p.conn.PID(), "devices", p.devices, "routes", p.routes, "connections", p.conns, "spooled", p.spooled,

@@ -82,6 +82,7 @@ type worker struct {
 	offers          *offers
 	successors      successors
 	bmpStats        intake.ServeStats
+	brokenTakeovers atomic.Uint64 // whose predecessor did not end in order
 }
 
 func newWorker(cfg Config, env Env) *worker {
