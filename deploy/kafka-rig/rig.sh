@@ -146,13 +146,21 @@ start() {
 	done
 }
 
+# cluster_id prints a Kafka cluster id, made of the first 16 bytes of standard input. The alphabet of these ids has a "-", and
+# Kafka's tools take an id that begins with one for a flag.
+cluster_id() {
+	local id
+	id=$(head -c 16 | base64 | tr '+/' '-_' | cut -c 1-22)
+	echo "${id/#-/k}"
+}
+
 # launch starts a broker on a port.
 launch() {
 	local id log=(-Dlog4j2.configurationFile="$here/log4j2.properties")
 	address=127.0.0.1:$1
 	dir=$(mktemp -d "${TMPDIR:-/tmp}/telcol-kafka-rig.XXXXXX")
 	write_config "$dir" "$1"
-	id=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | cut -c 1-22)
+	id=$(cluster_id </dev/urandom)
 	if ! java "${log[@]}" -cp "$lib/*" kafka.tools.StorageTool format -t "$id" -c "$dir/server.properties" >"$dir/log" 2>&1; then
 		fail "the storage could not be formatted"
 	fi
@@ -240,6 +248,8 @@ run() {
 	"$@" || status=$?
 	exit "$status"
 }
+
+[ "$0" = "${BASH_SOURCE[0]}" ] || return 0 # only the functions are wanted
 
 case "${1:-}" in
 up | down) "$1" ;;
