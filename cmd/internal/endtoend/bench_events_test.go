@@ -14,7 +14,7 @@ func BenchmarkRouteEvents(b *testing.B) {
 	for _, mode := range []string{"off", "all"} {
 		b.Run("events="+mode, func(b *testing.B) {
 			delivered, broker := countingBroker(b)
-			w := startBenchWorker(b, "--kafka-brokers", broker, "--bmp-events", mode, "--bmp-events-overflow", "slow")
+			w := startBenchWorker(b, false, "--kafka-brokers", broker, "--bmp-events", mode, "--bmp-events-overflow", "slow")
 			const more = 4 // session up and down, Initiation, End-of-RIB
 			tables := 0
 			load := func() {
