@@ -236,11 +236,7 @@ func (t *Tables) restore(payload []byte) error {
 			o.IdleTimeout = time.Duration(idle)
 		}
 		o.changes++
-		for _, vrfs := range [...]map[uint32]VRF{o.IngressVRFs, o.EgressVRFs} {
-			for _, v := range vrfs {
-				o.namesDefault = o.namesDefault || v.isDefault()
-			}
-		}
+		o.nameDefault()
 	}
 	return r.end()
 }
