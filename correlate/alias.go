@@ -5,12 +5,16 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+
+	"github.com/telcol/telcol/ipfix"
 )
 
 // SetAliases says which addresses are other addresses of a device, by its canonical one, in place of what was said before. Messages
-// from them are the device's; templates stay apart by source address, since each exporting process numbers its own. What a
-// device had told from an address that becomes an alias is forgotten: its sessions are to begin anew. It returns the devices
-// of now whose sessions that concerns: those that became aliases, and those of addresses that no longer are.
+// from them are the device's; templates stay apart by source address, since each exporting process numbers its own. A device whose
+// address becomes an alias is the canonical one's from then on, see absorb, but for its BMP sessions, which are to begin anew. Of an address
+// that was an alias before the templates are forgotten: which entries of the option tables were told from there nobody can say any more, and
+// flows decoded without them would be joined wrongly, while data whose template is to come waits. It returns the addresses whose sessions are
+// concerned: those that became aliases of another device, and those that no longer are.
 func (c *Correlator) SetAliases(aliases map[netip.Addr]netip.Addr) (changed []netip.Addr) {
 	was := c.aliases
 	c.aliases = maps.Clone(aliases)
@@ -20,11 +24,10 @@ func (c *Correlator) SetAliases(aliases map[netip.Addr]netip.Addr) (changed []ne
 		}
 		changed = append(changed, from)
 		if d := c.devices[from]; d != nil {
-			for id := range d.sessions {
-				c.stray(id)
-			}
-			c.forget(d)
+			c.absorb(d, to)
 		}
+	}
+	for _, from := range changed { // behind the loop: what a device had of its own aliases has gone with it
 		c.endAlias(was[from], from)
 	}
 	for from, to := range was {
@@ -34,6 +37,90 @@ func (c *Correlator) SetAliases(aliases map[netip.Addr]netip.Addr) (changed []ne
 		}
 	}
 	return changed
+}
+
+// absorb makes a device a part of another one, whose alias its address has become. The other one, which is made if it is not known, gets the
+// transport sessions with their templates, held sets and sequence numbers; of the option tables the entries that its own lack, since
+// those are one for the device; and the flows that wait, which its routes may answer. Routes are not taken over: two BMP sessions of one device mean
+// something else than those of two, so its are to begin anew, and flows wait for that where the other one has none. Nor is
+// what was learnt of waits in vain, of its clock and of the quality of joins, which the other one has of its own.
+func (c *Correlator) absorb(d *Device, into netip.Addr) {
+	for id := range d.sessions {
+		c.stray(id)
+	}
+	delete(c.devices, d.addr) // makes room for the other one
+	now := d.seen
+	if to := c.devices[into]; to != nil {
+		now = max(now, to.seen)
+	}
+	if to := c.deviceOf(into, now); to != nil {
+		if d.speaks && !to.speaks {
+			to.speaks = true
+			c.newcomer(to, true, now)
+		}
+		to.options.Merge(d.options)
+		c.moveStreams(d, to)
+		c.moveHeld(d, to)
+		to.ownChanges++
+	}
+	c.forget(d)
+}
+
+// moveStreams gives the transport sessions of a device to another one, of which it has become a part. One that this has under the same name
+// stays.
+func (c *Correlator) moveStreams(d, to *Device) {
+	move := func(s Stream, session *ipfix.Session, seen int64) bool {
+		if s.Addr.IsValid() && c.Canonical(s.Addr) != to.addr || to.streams[s] != nil {
+			return false
+		}
+		if s.Conn == 0 {
+			c.makePortRoom(to)
+		}
+		session.MoveTo(to.options)
+		to.putStream(s, session, seen)
+		return true
+	}
+	own := d.session
+	for range own.Domains() {
+		if move(Stream{Addr: d.addr}, own, d.seen) {
+			d.session = c.newSession(d, Stream{})
+		}
+		break
+	}
+	for s, st := range d.streams {
+		name := s
+		if s.Conn == 0 && !s.Addr.IsValid() {
+			name.Addr = d.addr
+		}
+		if move(name, st.session, st.seen) {
+			delete(d.streams, s)
+		}
+	}
+}
+
+// moveHeld gives the flows of a device that wait to another one. They keep their times, and all are looked at again.
+func (c *Correlator) moveHeld(d, to *Device) {
+	if len(d.hold.flows) == 0 {
+		return
+	}
+	h := &to.hold
+	if len(h.flows) == 0 {
+		h.due = noDue
+	}
+	for _, held := range d.hold.flows {
+		held.flow.Options = to.options.Domain(held.flow.Domain)
+		h.due = min(h.due, held.until)
+		h.flows = append(h.flows, held)
+	}
+	slices.SortStableFunc(h.flows, func(a, b heldFlow) int { return cmp.Compare(a.received, b.received) })
+	h.bytes += d.hold.bytes
+	d.hold.flows, d.hold.bytes = nil, 0
+	h.ready = true
+	c.makeRoom(to, 0)
+	if !h.listed {
+		h.listed = true
+		c.waiting = append(c.waiting, to)
+	}
 }
 
 // stray makes the correlator pass over what a session still tells before it ends.

@@ -111,15 +111,174 @@ func TestAliasMovesToAnotherDevice(t *testing.T) {
 	}
 }
 
-// Flows that wait when their address becomes another device's are joined and not lost.
+// plainData is plainFlows of one flow without the template.
+func plainData(t *testing.T, number uint64, sequence uint32) []byte {
+	t.Helper()
+	var m ipfix.Builder
+	m.Begin(nil, ipfix.Header{Version: ipfix.VersionIPFIX, ExportTime: testNow, Domain: 1, Sequence: sequence})
+	m.Set(256)
+	m.Uint(number, 4)
+	m.Addr(addr("10.1.2.3"))
+	m.Addr(addr("10.1.3.4"))
+	return finish(t, &m)
+}
+
+// What an address had learnt before it became another device's is that one's: nothing has to come again.
+func TestANewAliasBringsWhatItHadLearnt(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		c, got := holdBench(t, Config{RIBWait: -1})
+		message(t, c, device1, plainFlows(t, 0, 1), testNow)
+		message(t, c, device1, vrfOptionsOf(t, 7, rdA), testNow)
+		message(t, c, device1, vrfOptionsOf(t, 8, rdA), testNow)
+		message(t, c, device1, unknownSet(t, 300), testNow)
+		message(t, c, device1, plainData(t, 1, 78), testNow)
+		if known {
+			message(t, c, device2, vrfOptionsOf(t, 8, rdB), testNow)
+			message(t, c, device2, streamMessage(t, 8, true), testNow) // another template 256
+		}
+		*got = nil
+		c.SetAliases(map[netip.Addr]netip.Addr{device1: device2})
+		d := c.devices[device2]
+		if c.devices[device1] != nil || d == nil {
+			t.Fatalf("device 1 %v, device 2 %v", c.devices[device1], d)
+		}
+		before := c.Counters().IPFIX
+		message(t, c, device1, plainData(t, 9, 85), testNow)
+		if len(*got) != 1 || (*got)[0].Flow.Bytes != 9 || (*got)[0].Device != device2 || (*got)[0].Exporter != device1 {
+			t.Errorf("data by a template of before: %+v", *got)
+		}
+		if n := c.Counters().IPFIX; n.SequenceLost != before.SequenceLost+6 || n.UnknownSets != before.UnknownSets {
+			t.Errorf("counters %+v", n)
+		}
+		var m ipfix.Builder
+		m.Begin(nil, ipfix.Header{Version: ipfix.VersionIPFIX, ExportTime: testNow, Domain: 1})
+		m.Template(300, ipfix.Field{ID: 1, Len: 8})
+		message(t, c, device1, finish(t, &m), testNow)
+		if n := c.Counters().IPFIX; len(*got) != 2 || n.ReleasedSets != 1 || n.EndedSets != 0 || n.HeldSets != 1 {
+			t.Errorf("what waited for a template: %d records, counters %+v", len(*got), n)
+		}
+		o := d.options.Known(1)
+		if v, ok := o.IngressVRF(7); !ok || v.RD != uint64(rdA) {
+			t.Errorf("VRF of the address is %+v, known %v", v, ok)
+		}
+		want := rdA
+		if known {
+			want = rdB
+		}
+		if v, _ := o.IngressVRF(8); v.RD != uint64(want) {
+			t.Errorf("VRF of both is %+v, want the device's own", v)
+		}
+		saved := false
+		c.Unsaved(0, -1, func(a netip.Addr, _ []byte) { saved = saved || a == device2 })
+		if !saved {
+			t.Error("the device would not be saved")
+		}
+	}
+}
+
+// A device that becomes an alias brings its own aliases, its connections and its ports along.
+func TestANewAliasBringsItsStreams(t *testing.T) {
+	c, got := holdBench(t, Config{RIBWait: -1, PortInTemplateKey: true})
+	c.SetAliases(map[netip.Addr]netip.Addr{device2: device1})
+	c.ipfix(t, device1, 5, 0, testNow, plainFlows(t, 0, 1))
+	c.ipfix(t, device1, 0, 4321, testNow, plainFlows(t, 0, 1))
+	c.ipfix(t, device2, 0, 4321, testNow, plainFlows(t, 0, 1))
+	*got = nil
+	c.SetAliases(map[netip.Addr]netip.Addr{device2: device1v6, device1: device1v6})
+	c.ipfix(t, device1, 5, 0, testNow, plainData(t, 1, 1))
+	c.ipfix(t, device1, 0, 4321, testNow, plainData(t, 2, 1))
+	c.ipfix(t, device2, 0, 4321, testNow, plainData(t, 3, 1))
+	if n := flowsIn(t, *got, JoinNoRIB, RIBAbsent); !sameNumbers(n, 1, 4) {
+		t.Errorf("flows %v", n)
+	}
+	if n := len(c.devices[device1v6].streams); n != 3 || c.Totals().Devices != 1 {
+		t.Errorf("%d streams, %d devices, want 3 of one", n, c.Totals().Devices)
+	}
+	c.StreamEnded(device1, Stream{Conn: 5})
+	if n := c.Totals().Templates; n != 2 {
+		t.Errorf("%d templates after the end of the connection, want 2", n)
+	}
+}
+
+// A device that becomes an alias makes room for the one that it is a part of now.
+func TestANewAliasAtAFullWorker(t *testing.T) {
+	c, got := holdBench(t, Config{RIBWait: -1, MaxDevices: 1})
+	message(t, c, device1, plainFlows(t, 0, 1), testNow)
+	c.SetAliases(map[netip.Addr]netip.Addr{device1: device2})
+	message(t, c, device1, plainData(t, 1, 1), testNow)
+	if len(*got) != 2 || c.Counters().DeviceQuota != 0 {
+		t.Errorf("%d records, %d messages refused", len(*got), c.Counters().DeviceQuota)
+	}
+}
+
+// Flows that wait when their address becomes another device's wait on there, and are joined with its routes.
 func TestHeldFlowsOfANewAlias(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		tell func(t *testing.T, c *Correlator)
+		at   int64
+		want JoinStatus
+		rib  RIBState
+	}{
+		{"routes are there", func(t *testing.T, c *Correlator) {
+			openFeed(t, c, device2, 2, testNow).tell(testNow, peerUp(locRIB(0)), route(locRIB(0), "10.1.0.0/16", 1, "203.0.113.1"), endOfRIB(locRIB(0)))
+		}, testNow, JoinHit, RIBSynced},
+		{"it has none and no session comes", func(*testing.T, *Correlator) {}, testNow + 61*second, JoinNoRIB, RIBAbsent},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, got := holdBench(t, Config{})
+			tt.tell(t, c)
+			openFeed(t, c, device1, 1, testNow)
+			message(t, c, device1, plainFlows(t, 0, 3), testNow)
+			c.SetAliases(map[netip.Addr]netip.Addr{device1: device2})
+			if n := c.Totals().HeldFlows; len(*got) != 0 || n != 3 {
+				t.Errorf("%d records, %d flows wait, want 3", len(*got), n)
+			}
+			for _, h := range c.devices[device2].hold.flows {
+				if h.flow.Options != c.devices[device2].options.Known(1) {
+					t.Error("a flow has the tables of the device that is gone")
+				}
+			}
+			c.Tick(tt.at, 1000)
+			if n := flowsIn(t, *got, tt.want, tt.rib); !sameNumbers(n, 0, 3) || c.heldBytes != 0 {
+				t.Errorf("flows %v, %d octets still held", n, c.heldBytes)
+			}
+		})
+	}
+}
+
+// The flows of both wait in the order in which they came, and the oldest make room.
+func TestHeldFlowsOfBothStayInOrder(t *testing.T) {
 	c, got := holdBench(t, Config{})
 	openFeed(t, c, device1, 1, testNow)
-	message(t, c, device1, plainFlows(t, 0, 3), testNow)
+	openFeed(t, c, device2, 2, testNow)
+	for i := range 6 {
+		message(t, c, []netip.Addr{device1, device2}[i%2], plainFlows(t, i, 1), testNow+int64(i))
+	}
+	c.cfg.HoldBytes = c.devices[device1].hold.bytes / 3 * 4 // of six
 	c.SetAliases(map[netip.Addr]netip.Addr{device1: device2})
-	c.Tick(testNow, 1000)
-	if len(*got) != 3 || c.heldBytes != 0 {
-		t.Errorf("%d records, %d octets still held", len(*got), c.heldBytes)
+	if n := len(*got); n != 2 {
+		t.Errorf("%d flows made room, want 2", n)
+	}
+	c.Tick(testNow+61*second, 1000)
+	if n := flowsIn(t, *got, JoinNoRIB, RIBAbsent); !sameNumbers(n, 0, 6) || c.heldBytes != 0 {
+		t.Errorf("flows %v, %d octets still held", n, c.heldBytes)
+	}
+}
+
+// Flows wait for the session of an address that had one when it became another device's, which has none.
+func TestANewAliasWithASession(t *testing.T) {
+	c, got := holdBench(t, Config{})
+	openFeed(t, c, device1, 1, testNow).tell(testNow, peerUp(locRIB(0)), route(locRIB(0), "10.1.0.0/16", 1, "203.0.113.1"), endOfRIB(locRIB(0)))
+	message(t, c, device2, plainFlows(t, 0, 1), testNow+second)
+	*got = nil
+	c.SetAliases(map[netip.Addr]netip.Addr{device1: device2})
+	message(t, c, device2, plainFlows(t, 1, 1), testNow+2*second)
+	openFeed(t, c, device1, 2, testNow+3*second).tell(testNow+3*second,
+		peerUp(locRIB(0)), route(locRIB(0), "10.1.0.0/16", 1, "203.0.113.1"), endOfRIB(locRIB(0)))
+	c.Tick(testNow+3*second, 1000)
+	if n := flowsIn(t, *got, JoinHit, RIBSynced); !sameNumbers(n, 1, 2) {
+		t.Errorf("flows %v", n)
 	}
 }
 

@@ -89,14 +89,19 @@ func (c *Correlator) sessionOf(d *Device, s Stream, now int64) *ipfix.Session {
 		if s.Conn == 0 {
 			c.makePortRoom(d)
 		}
-		st = &stream{session: c.newSession(d, s)}
-		if d.streams == nil {
-			d.streams = make(map[Stream]*stream)
-		}
-		d.streams[s] = st
+		st = d.putStream(s, c.newSession(d, s), now)
 	}
 	st.seen = now
 	return st.session
+}
+
+func (d *Device) putStream(s Stream, session *ipfix.Session, seen int64) *stream {
+	if d.streams == nil {
+		d.streams = make(map[Stream]*stream)
+	}
+	st := &stream{session: session, seen: seen}
+	d.streams[s] = st
+	return st
 }
 
 func (c *Correlator) newSession(d *Device, s Stream) *ipfix.Session {
