@@ -22,7 +22,7 @@ type Item struct {
 	next *Item // in the free list, the waiting line or the returned stack: an Item is in one of them at a time
 	lane *lane
 	cost int64  // bytes charged to the memory budget at Send
-	seq  uint64 // order of arrival in the waiting line
+	seq  uint64 // order of arrival; 0 until the item waits or is with the client
 
 	// For the client. done is made once per Item, since a closure per record would be an allocation per record.
 	rec  kgo.Record
@@ -91,7 +91,7 @@ func (f *freeList) put(it *Item) {
 	if cap(it.Value) > keepCapacity || cap(it.Key) > keepCapacity || f.bytes+it.cost > keepFree {
 		return
 	}
-	it.Key, it.Value, it.Time, it.err = it.Key[:0], it.Value[:0], time.Time{}, nil
+	it.Key, it.Value, it.Time, it.err, it.seq = it.Key[:0], it.Value[:0], time.Time{}, nil, 0
 	it.next, f.head = f.head, it
 	f.n++
 	f.bytes += it.cost

@@ -34,7 +34,7 @@ type Kafka struct {
 	lanes    []*lane
 	free     freeList
 	held     int64  // bytes charged for all items in lanes without a limit
-	seq      uint64 // of the last item that was put into a line
+	seq      uint64 // of the last item that waits or is with the client
 	closed   bool   // takes no more
 	status   Status
 	lastDial error
@@ -51,6 +51,11 @@ type lane struct {
 	away int64 // bytes with the client
 	sent int   // records with the client
 	open bool  // the topic is there and takes records
+
+	gone     bool // the client says that its topic is gone: another of that name is there, or will be
+	renewing bool // what the client has is on its way back, see renew
+
+	id [16]byte // of the topic, as Kafka tells topics of one name apart; of the watch alone
 
 	limit int64         // Topic.Limit
 	held  int64         // bytes charged for all items, when there is a limit
@@ -152,6 +157,11 @@ func (l *lane) produceLocked(it *Item) {
 	l.away += it.cost
 	l.sent++
 	it.lane = l
+	if it.seq == 0 { // it did not wait
+		s := l.sink
+		s.seq++
+		it.seq = s.seq
+	}
 	r := &it.rec
 	r.Topic, r.Headers = l.topic, l.headers
 	r.Key, r.Value, r.Timestamp = it.Key, it.Value, it.Time
@@ -176,11 +186,17 @@ func (s *Kafka) reapLocked() {
 		return
 	}
 	var delivered bool
+	var back []*Item
 	for it != nil {
 		next := it.next // put links the item into the free list
 		l := it.lane
 		l.away -= it.cost
 		l.sent--
+		if it.err != nil && s.comesBackLocked(l, it.err) {
+			back = append(back, it)
+			it = next
+			continue
+		}
 		l.chargeLocked(-it.cost)
 		if it.err == nil {
 			delivered = true
@@ -195,6 +211,7 @@ func (s *Kafka) reapLocked() {
 	if delivered {
 		s.status.LastDelivery = time.Now()
 	}
+	s.putBackLocked(back)
 	s.tellRoomLocked()
 }
 

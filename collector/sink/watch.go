@@ -98,7 +98,9 @@ func (s *Kafka) look(ctx context.Context) error {
 		}
 		if faults[i] != nil {
 			faults[i] = fmt.Errorf("topic %s: %w", t.Name, faults[i])
+			continue
 		}
+		s.renew(ctx, s.lanes[i], found[t.Name].TopicID)
 	}
 	s.setFaults(faults)
 	return errors.Join(faults...)
