@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestMain(m *testing.M) { os.Exit(Main(m)) }
@@ -31,7 +30,7 @@ func TestNamespace(t *testing.T) {
 		t.Errorf("telcol version prints %q", out)
 	}
 	p := Start(t, "sh", "-c", "echo here; sleep 1000 & echo $! > /dev/stderr; wait")
-	Eventually(t, 10*time.Second, "output", func() error {
+	Eventually(t, "output", func() error {
 		if strings.Count(p.Output(), "\n") < 2 {
 			return os.ErrNotExist
 		}
@@ -73,4 +72,17 @@ func TestDenyServices(t *testing.T) {
 	if _, err := os.Stat(hook); !os.IsNotExist(err) {
 		t.Errorf("the hook stays: %v", err)
 	}
+}
+
+// TestEventuallyInCleanup waits in a cleanup, where the context of the test has ended.
+func TestEventuallyInCleanup(t *testing.T) {
+	tries := 0
+	t.Cleanup(func() {
+		Eventually(t, "the third try", func() error {
+			if tries++; tries < 3 {
+				return os.ErrNotExist
+			}
+			return nil
+		})
+	})
 }

@@ -15,7 +15,7 @@
 //		w := daemons.StartWorker(t, "--slot", "0", "--steering", "off", "--sink", "stdout", …)
 //		w.WaitReady(t)
 //		daemons.Start(t, "softflowd", "-d", "-i", "lo", …)
-//		daemons.Eventually(t, 10*time.Second, "flows", func() error { … })
+//		daemons.Eventually(t, "flows", func() error { … })
 //		w.Stop(t)
 //	}
 package daemons

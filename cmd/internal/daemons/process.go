@@ -107,19 +107,19 @@ func endOf(err error) error {
 func (p *Process) Stop(t testing.TB) {
 	t.Helper()
 	p.Signal(syscall.SIGTERM)
-	p.Wait(t, 20*time.Second)
+	p.Wait(t)
 }
 
-// Wait waits for the end of the program, which must come in time and with exit status 0.
-func (p *Process) Wait(t testing.TB, patience time.Duration) {
+// Wait waits for the end of the program, which must come with exit status 0, and within Patience.
+func (p *Process) Wait(t testing.TB) {
 	t.Helper()
 	select {
 	case <-p.done:
 		if p.err != nil {
 			t.Errorf("%s ended badly: %v\n%s", p.name, p.err, p.Output())
 		}
-	case <-time.After(patience):
-		t.Errorf("%s did not end within %v\n%s", p.name, patience, p.Output())
+	case <-time.After(Patience):
+		t.Errorf("%s did not end within %v\n%s", p.name, Patience, p.Output())
 	}
 }
 

@@ -1,7 +1,6 @@
 package daemons
 
 import (
-	"context"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -11,11 +10,16 @@ import (
 	"time"
 )
 
-// Eventually polls until f returns nil, which must be in time; what names what is waited for.
-func Eventually(t testing.TB, patience time.Duration, what string, f func() error) {
+// Patience is how long tests wait for what is to happen. It is long beside what that takes on any machine, however busy: a test that passes
+// does not wait for it. Some daemons do nothing for a minute: ExaBGP waits longer and longer between its attempts to connect, and FRR refuses
+// those that come too soon after a session was lost.
+const Patience = 2 * time.Minute
+
+// Eventually polls until f returns nil, which must be within Patience; what names what is waited for.
+func Eventually(t testing.TB, what string, f func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	late := time.NewTimer(Patience) // and no context of the test's, which has ended where a cleanup waits
+	defer late.Stop()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	var err error
@@ -25,15 +29,15 @@ func Eventually(t testing.TB, patience time.Duration, what string, f func() erro
 		}
 		select {
 		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("waited %v for %s: %v", patience, what, err)
+		case <-late.C:
+			t.Fatalf("waited %v for %s: %v", Patience, what, err)
 		}
 	}
 }
 
 // Get gets a page.
 func Get(url string) (body string, code int, err error) {
-	c := http.Client{Timeout: 5 * time.Second}
+	c := http.Client{Timeout: Patience / 2}
 	resp, err := c.Get(url)
 	if err != nil {
 		return "", 0, err

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
@@ -46,7 +45,7 @@ func StartWorker(t testing.TB, args ...string) *Worker {
 // WaitReady waits until /readyz says so.
 func (w *Worker) WaitReady(t testing.TB) {
 	t.Helper()
-	Eventually(t, 60*time.Second, "worker to be ready", func() error {
+	Eventually(t, "worker to be ready", func() error {
 		if err := w.Err(); err != nil {
 			t.Fatal(err)
 		}

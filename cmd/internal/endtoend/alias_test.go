@@ -49,7 +49,7 @@ func TestAliasesMeet(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	daemons.Eventually(t, 10*time.Second, "routes", func() error {
+	daemons.Eventually(t, "routes", func() error {
 		if n := g.sum(t, "telcol_rib_routes"); n != devices {
 			return fmt.Errorf("%v of %d routes", n, devices)
 		}

@@ -40,7 +40,7 @@ func TestAllowListEndsSessions(t *testing.T) {
 			conns = append(conns, c)
 		}
 	}
-	daemons.Eventually(t, 30*time.Second, "routes and flows", func() error {
+	daemons.Eventually(t, "routes and flows", func() error {
 		routes, flows := g.sum(t, "telcol_rib_routes"), g.sum(t, "telcol_intake_stream_messages_total")
 		if routes != 2 || flows != 2 {
 			return fmt.Errorf("%v routes, %v messages", routes, flows)
@@ -49,13 +49,13 @@ func TestAllowListEndsSessions(t *testing.T) {
 	})
 	daemons.Telcol(t, "steering", "allow", "--group", g.name, stays)
 	for _, c := range conns[2:] {
-		c.SetReadDeadline(time.Now().Add(30 * time.Second))
+		c.SetReadDeadline(time.Now().Add(daemons.Patience))
 		if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("a session of %s with %s goes on: %v", goes, c.RemoteAddr(), err)
 		}
 	}
 	const reason = "not-allowed"
-	daemons.Eventually(t, 30*time.Second, "the ends to be counted", func() error {
+	daemons.Eventually(t, "the ends to be counted", func() error {
 		bmp := g.sum(t, "telcol_bmp_sessions_ended_total", "reason", reason)
 		ipfix := g.sum(t, "telcol_ipfix_connections_ended_total", "reason", reason)
 		left := g.sum(t, "telcol_bmp_sessions") + g.sum(t, "telcol_ipfix_connections")

@@ -37,7 +37,7 @@ func (g *group) routerByHand(t *testing.T, addr, network string) *byHand {
 
 func (r *byHand) dial(network, to string) net.Conn {
 	r.t.Helper()
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: r.addr.AsSlice()}, Timeout: 5 * time.Second}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: r.addr.AsSlice()}, Timeout: daemons.Patience}
 	if network == "udp" {
 		d.LocalAddr = &net.UDPAddr{IP: r.addr.AsSlice()}
 	}
@@ -191,7 +191,7 @@ func (r *byHand) records(file string) (rows []row) {
 // waitRecords waits until so many records of the router are published, and returns them.
 func (r *byHand) waitRecords(file string, n int) (rows []row) {
 	r.t.Helper()
-	daemons.Eventually(r.t, 10*time.Second, fmt.Sprintf("%d records of %s", n, r.addr), func() error {
+	daemons.Eventually(r.t, fmt.Sprintf("%d records of %s", n, r.addr), func() error {
 		if rows = r.records(file); len(rows) < n {
 			return fmt.Errorf("%d", len(rows))
 		}

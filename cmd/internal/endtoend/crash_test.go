@@ -69,7 +69,7 @@ func TestKilledWorker(t *testing.T) {
 	successor := daemons.StartWorker(t, withoutHTTP(dead.Cmd.Args[2:])...)
 	successor.WaitReady(t)
 	g.workers[victim] = successor
-	daemons.Eventually(t, 30*time.Second, "the devices to come back", func() error {
+	daemons.Eventually(t, "the devices to come back", func() error {
 		if n := successor.Metric(t, "telcol_devices"); n != devices {
 			return fmt.Errorf("%v of %v devices", n, devices)
 		}
@@ -117,7 +117,7 @@ func TestKilledWorker(t *testing.T) {
 // awaitSaved waits until so many files of devices' state were written.
 func awaitSaved(t *testing.T, w *daemons.Worker, files float64) {
 	t.Helper()
-	daemons.Eventually(t, 30*time.Second, "state to be saved", func() error {
+	daemons.Eventually(t, "state to be saved", func() error {
 		if n := w.Metric(t, "telcol_state_files_total", "result", "written"); n < files {
 			return fmt.Errorf("%v of %v files", n, files)
 		}
@@ -128,7 +128,7 @@ func awaitSaved(t *testing.T, w *daemons.Worker, files float64) {
 // awaitStopped waits until all threads of a process are stopped.
 func awaitStopped(t *testing.T, pid int) {
 	t.Helper()
-	daemons.Eventually(t, 10*time.Second, "the process to be stopped", func() error {
+	daemons.Eventually(t, "the process to be stopped", func() error {
 		tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 		if err != nil {
 			return err

@@ -35,7 +35,7 @@ func (a *arrivals) round(t *testing.T) map[netip.Addr]int {
 			}
 		}
 	})
-	daemons.Eventually(t, 10*time.Second, "everything to arrive", func() error {
+	daemons.Eventually(t, "everything to arrive", func() error {
 		if n, want := a.count(), 2*ecmpFlows*len(all); n != want {
 			return fmt.Errorf("%d of %d", n, want)
 		}
@@ -274,7 +274,7 @@ func alike(t *testing.T) {
 // awaitTold waits until what the workers of all groups tell adds up.
 func awaitTold(t *testing.T, groups []*steering.Group, what string, of func(*steering.SlotStatus) int, want int) {
 	t.Helper()
-	daemons.Eventually(t, 30*time.Second, what, func() error {
+	daemons.Eventually(t, what, func() error {
 		sum := 0
 		for _, g := range groups {
 			all, err := g.Workers()

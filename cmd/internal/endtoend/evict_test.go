@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/telcol/telcol/cmd/internal/daemons"
 )
@@ -34,7 +33,7 @@ func TestEvict(t *testing.T) {
 		t.Fatalf("%v workers stuck at the start", n)
 	}
 	refused := daemons.Start(t, killed.Cmd.Path, append(killed.Cmd.Args[1:len(killed.Cmd.Args):len(killed.Cmd.Args)], "--http", "off", "--evict")...)
-	daemons.Eventually(t, 10*time.Second, "a worker that is well to be left alone", func() error {
+	daemons.Eventually(t, "a worker that is well to be left alone", func() error {
 		if err := refused.Err(); err == nil || !strings.Contains(err.Error(), "that it is well: stop it, or use telcol steering evict --force") {
 			return fmt.Errorf("not refused: %s", fmt.Sprint(err))
 		}
@@ -43,7 +42,7 @@ func TestEvict(t *testing.T) {
 
 	killed.Signal(syscall.SIGSTOP)
 	spared.Signal(syscall.SIGSTOP)
-	daemons.Eventually(t, 30*time.Second, "the stopped workers to be seen", func() error {
+	daemons.Eventually(t, "the stopped workers to be seen", func() error {
 		if stuck(0) != 0 || stuck(1) != 1 || stuck(2) != 1 {
 			return fmt.Errorf("stuck: %v, %v and %v", stuck(0), stuck(1), stuck(2))
 		}
@@ -69,7 +68,7 @@ func TestEvict(t *testing.T) {
 	last := daemons.StartWorker(t, withoutHTTP(spared.Cmd.Args[2:])...)
 	last.WaitReady(t)
 	spared.Signal(syscall.SIGCONT)
-	daemons.Eventually(t, 20*time.Second, "the worker that lost its slot to end", func() error {
+	daemons.Eventually(t, "the worker that lost its slot to end", func() error {
 		err := spared.Err()
 		if err == nil {
 			return fmt.Errorf("it runs")
@@ -80,7 +79,7 @@ func TestEvict(t *testing.T) {
 		return nil
 	})
 	g.workers[1], g.workers[2] = next, last
-	daemons.Eventually(t, 40*time.Second, "all sessions to be back", func() error {
+	daemons.Eventually(t, "all sessions to be back", func() error {
 		if n := g.sum(t, "telcol_bmp_sessions"); n != 24 || f.Connected() != 24 {
 			return fmt.Errorf("%v sessions, %d connected", n, f.Connected())
 		}

@@ -80,6 +80,6 @@ func (g *group) stop(t *testing.T) {
 		w.Signal(syscall.SIGTERM)
 	}
 	for _, w := range g.workers {
-		w.Wait(t, 20*time.Second)
+		w.Wait(t)
 	}
 }

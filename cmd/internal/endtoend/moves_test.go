@@ -36,7 +36,7 @@ func TestTableChangesUnderLoad(t *testing.T) {
 	f.StartFlows()
 	settled := func(what string, slot int, empty bool) {
 		t.Helper()
-		daemons.Eventually(t, 30*time.Second, what, func() error {
+		daemons.Eventually(t, what, func() error {
 			n := g.workers[slot].Metric(t, "telcol_bmp_sessions")
 			all := g.sum(t, "telcol_bmp_sessions")
 			if all != routers || f.Connected() != routers || (n == 0) != empty {
@@ -51,7 +51,7 @@ func TestTableChangesUnderLoad(t *testing.T) {
 	expectProbes(t, g, 4)
 	waitSaved(t, g, routers)
 
-	daemons.Eventually(t, 30*time.Second, "the devices to be known", func() error {
+	daemons.Eventually(t, "the devices to be known", func() error {
 		if said := steer("drain", "2", "--dry-run"); !strings.Contains(said, " of "+strconv.Itoa(routers)+" known devices would move") {
 			return errors.New(said)
 		}
@@ -110,7 +110,7 @@ func TestTableChangesUnderLoad(t *testing.T) {
 // waitSaved waits until the workers have saved all that they know of the devices: they save one that goes on changing every 5 s.
 func waitSaved(t *testing.T, g *group, devices int) {
 	t.Helper()
-	daemons.Eventually(t, 40*time.Second, "the state of devices to be saved", func() error {
+	daemons.Eventually(t, "the state of devices to be saved", func() error {
 		files, err := filepath.Glob(filepath.Join(g.state, g.name, "*", "*.device"))
 		if err != nil || len(files) != devices {
 			return fmt.Errorf("%d files, %s", len(files), fmt.Sprint(err))
@@ -203,7 +203,7 @@ const probes = listeners * 3 * (4 + 5)
 // checkStatus compares what the workers tell with what was sent.
 func checkStatus(t *testing.T, g *group, datagrams uint64, sessions int) {
 	t.Helper()
-	daemons.Eventually(t, 30*time.Second, "reports of the workers", func() error {
+	daemons.Eventually(t, "reports of the workers", func() error {
 		var st steering.Status
 		if err := json.Unmarshal([]byte(daemons.Telcol(t, "steering", "status", "--json", "--group", g.name)), &st); err != nil {
 			return err

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/telcol/telcol/cmd/internal/daemons"
 )
@@ -42,7 +41,7 @@ func TestOracleEvents(t *testing.T) {
 				maps = append(maps, "--map", s[0]+"="+s[1])
 			}
 			replayCapture(t, dir, c, g, maps)
-			daemons.Eventually(t, 30*time.Second, "the sessions to end", func() error {
+			daemons.Eventually(t, "the sessions to end", func() error {
 				if n := g.sum(t, "telcol_bmp_events_total", "event", "session_down"); n != float64(len(c.sources)) {
 					return fmt.Errorf("%v of %d", n, len(c.sources))
 				}

@@ -166,7 +166,7 @@ var datagramsSent = regexp.MustCompile(`(\d+) datagrams`)
 // waitTaken waits until the workers have read that many datagrams, and checks that none was lost or went astray.
 func waitTaken(t *testing.T, g *group, datagrams float64) {
 	t.Helper()
-	daemons.Eventually(t, 30*time.Second, "datagrams to be read", func() error {
+	daemons.Eventually(t, "datagrams to be read", func() error {
 		if n := g.sum(t, "telcol_intake_datagrams_total"); n != datagrams {
 			return fmt.Errorf("%v of %v", n, datagrams)
 		}
@@ -241,7 +241,7 @@ func consume(t *testing.T, broker, topic string, want int, path string) {
 	defer cl.Close()
 	var lines []byte
 	n := 0
-	for patience := 20 * time.Second; ; {
+	for patience := daemons.Patience; ; {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		fetches := cl.PollFetches(ctx)
 		cancel()

@@ -47,7 +47,7 @@ func startFleet(t *testing.T, g *group, routers int, rate float64, change ...fun
 	ended := make(chan error, 1)
 	go func() { ended <- f.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-ended })
-	daemons.Eventually(t, time.Minute, "all routes", func() error {
+	daemons.Eventually(t, "all routes", func() error {
 		// With churn going on, what was told and what is held are never compared at one moment.
 		if n, want := g.sum(t, "telcol_rib_routes"), float64(f.Routes()); n < 0.99*want || f.Connected() != routers {
 			return fmt.Errorf("%v of %v routes, %d of %d sessions", n, want, f.Connected(), routers)

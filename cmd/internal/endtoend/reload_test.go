@@ -105,7 +105,7 @@ func (h *hangable) hangUp() { _ = syscall.Kill(h.pid, syscall.SIGHUP) }
 func (h *hangable) expect(t *testing.T, begins ...string) (rest string) {
 	t.Helper()
 	var told []string
-	late := time.AfterFunc(30*time.Second, func() { h.manager.Close() })
+	late := time.AfterFunc(daemons.Patience, func() { h.manager.Close() })
 	defer late.Stop()
 	for len(begins) > 0 {
 		lines, err := h.manager.Receive()
@@ -143,7 +143,7 @@ func (h *hangable) replaced(t *testing.T) {
 // ended waits for the end of the worker, which is in order.
 func (h *hangable) ended(t *testing.T) {
 	t.Helper()
-	daemons.Eventually(t, 30*time.Second, "the end of the worker", func() error {
+	daemons.Eventually(t, "the end of the worker", func() error {
 		var status syscall.WaitStatus
 		switch pid, err := syscall.Wait4(h.pid, &status, syscall.WNOHANG, nil); {
 		case err != nil:
@@ -184,7 +184,7 @@ func TestHangups(t *testing.T) {
 	h.hangUp()
 	h.expect(t, "RELOADING=1")
 	h.hangUp()
-	daemons.Eventually(t, 10*time.Second, "the worker to pass over the second signal", func() error {
+	daemons.Eventually(t, "the worker to pass over the second signal", func() error {
 		_, line, ok := strings.Cut(h.logged(), "asked once more to be replaced")
 		if !ok {
 			return fmt.Errorf("it does not say so")
@@ -240,7 +240,7 @@ func TestHangupToAnotherVersion(t *testing.T) {
 	h.install(t, buildOtherVersion(t))
 	h.hangUp()
 	h.replaced(t)
-	daemons.Eventually(t, 20*time.Second, "the routers to come back", func() error {
+	daemons.Eventually(t, "the routers to come back", func() error {
 		if n := h.workers[0].Metric(t, "telcol_bmp_sessions"); n != routers {
 			return fmt.Errorf("%v of %d", n, routers)
 		}

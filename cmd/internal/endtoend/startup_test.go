@@ -27,7 +27,7 @@ func TestOracleFlowsBeforeRoutes(t *testing.T) {
 	g := startGroup(t, 4, "--sink", "stdout")
 	began := time.Now()
 	datagrams := playPart(t, dir, c, g, "ipfix", "0s")
-	daemons.Eventually(t, 10*time.Second, "flows to be held", func() error {
+	daemons.Eventually(t, "flows to be held", func() error {
 		if n := g.sum(t, "telcol_join_waiting_flows"); n == 0 {
 			return fmt.Errorf("%v flows wait", n)
 		}
@@ -55,7 +55,7 @@ func TestOracleLostSession(t *testing.T) {
 	c := captures[len(captures)-1]
 	g := startGroup(t, 4, "--sink", "stdout")
 	playPart(t, dir, c, g, "bmp", "0s")
-	daemons.Eventually(t, 10*time.Second, "sessions to end", func() error {
+	daemons.Eventually(t, "sessions to end", func() error {
 		opened, open := g.sum(t, "telcol_bmp_sessions_total"), g.sum(t, "telcol_bmp_sessions")
 		if opened != 2 || open != 0 {
 			return fmt.Errorf("%v sessions opened, %v open", opened, open)
@@ -88,14 +88,14 @@ func TestGroupMadeAnew(t *testing.T) {
 	g := startGroup(t, 1, "--sink", "stdout")
 	w := g.workers[0]
 	daemons.Telcol(t, "steering", "destroy", "--group", g.name, "--force")
-	daemons.Eventually(t, 30*time.Second, "the worker to see that", func() error {
+	daemons.Eventually(t, "the worker to see that", func() error {
 		if n := w.Metric(t, "telcol_steering_readable"); n != 0 || !strings.Contains(w.Output(), "steering group is gone") {
 			return fmt.Errorf("readable %v", n)
 		}
 		return w.Err()
 	})
 	daemons.Telcol(t, "steering", "init", "--group", g.name, "--slots", "1")
-	daemons.Eventually(t, 30*time.Second, "the worker to end", func() error {
+	daemons.Eventually(t, "the worker to end", func() error {
 		if err := w.Err(); err == nil || !strings.Contains(err.Error(), "was made anew, and this worker is not in it: start it again") {
 			return fmt.Errorf("not yet: %s", fmt.Sprint(err))
 		}

@@ -23,7 +23,7 @@ type supervisor struct{ *daemons.Process }
 func (s *supervisor) await(t *testing.T, pattern string) {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
-	daemons.Eventually(t, 30*time.Second, pattern, func() error {
+	daemons.Eventually(t, pattern, func() error {
 		if err := s.Err(); err != nil {
 			return err
 		}
@@ -50,7 +50,7 @@ func (s *supervisor) pids(slot int) (pids []int) {
 // awaitReady waits until a slot's worker answers that it is ready.
 func awaitReady(t *testing.T, slot int) {
 	t.Helper()
-	daemons.Eventually(t, 30*time.Second, "worker to be ready", func() error {
+	daemons.Eventually(t, "worker to be ready", func() error {
 		body, code, err := daemons.Get(fmt.Sprintf("http://127.0.0.1:%d/readyz", supervisedHTTP+slot))
 		if err == nil && code != http.StatusOK {
 			err = fmt.Errorf("status %d: %s", code, body)

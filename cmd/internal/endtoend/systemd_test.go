@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/telcol/telcol/cmd/internal/daemons"
 )
@@ -97,7 +96,7 @@ func bootSystemd(t *testing.T) *systemd {
 	for slot := range 2 {
 		s.workers = append(s.workers, &daemons.Worker{HTTP: fmt.Sprintf("127.0.0.1:%d", 8080+slot)})
 	}
-	daemons.Eventually(t, 30*time.Second, "systemd", func() error {
+	daemons.Eventually(t, "systemd", func() error {
 		if err := s.Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -159,7 +158,7 @@ func inControlGroup(t *testing.T, start func()) {
 		}
 	}
 	t.Cleanup(func() {
-		daemons.Eventually(t, 10*time.Second, "empty control groups", func() error {
+		daemons.Eventually(t, "empty control groups", func() error {
 			return exec.Command("find", fresh, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+").Run()
 		})
 		_ = syscall.Unmount(top, syscall.MNT_DETACH)
@@ -282,7 +281,7 @@ func (s *systemd) crash(t *testing.T, unit, signal string) {
 	t.Helper()
 	pid := s.show(t, unit, "MainPID")
 	s.systemctl(t, "kill", "--kill-whom=main", "--signal="+signal, unit)
-	daemons.Eventually(t, 60*time.Second, "the worker to be started again after "+signal, func() error {
+	daemons.Eventually(t, "the worker to be started again after "+signal, func() error {
 		if now, state := s.show(t, unit, "MainPID"), s.show(t, unit, "SubState"); now == pid || state != "running" {
 			return fmt.Errorf("process %s, was %s, is %s", now, pid, state)
 		}

@@ -38,7 +38,7 @@ func TestTakeoversThatFail(t *testing.T) {
 	for step, say := range []string{"", "a", "aw", "aeR", "aeRy", "ae "} {
 		dieAt(t, g, step, say, func() { time.Sleep(3 * time.Second) })
 	}
-	daemons.Eventually(t, 10*time.Second, "the worker to go on each time", func() error {
+	daemons.Eventually(t, "the worker to go on each time", func() error {
 		if n := strings.Count(old.Output(), "takeover was given up, this worker goes on"); n != 5 {
 			return fmt.Errorf("%d times", n)
 		}
@@ -47,7 +47,7 @@ func TestTakeoversThatFail(t *testing.T) {
 
 	refused := func(what string, w *daemons.Worker, want string) {
 		t.Helper()
-		daemons.Eventually(t, 20*time.Second, what, func() error {
+		daemons.Eventually(t, what, func() error {
 			if err := w.Err(); err == nil || !strings.Contains(err.Error(), want) {
 				return fmt.Errorf("want %q, got %s", want, fmt.Sprint(err))
 			}
@@ -84,7 +84,7 @@ func dieAt(t *testing.T, g *replaceable, step int, words string, pause func()) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(daemons.Patience))
 	if err := conn.Hello(); err != nil {
 		t.Fatalf("step %d: %v", step, err)
 	}
@@ -139,7 +139,7 @@ func refuseStranger(t *testing.T, g *replaceable) {
 		"--listen-ipfix", "127.0.0.1:1", "--listen-bmp", "127.0.0.1:2", "--run-dir", g.state, "--takeover")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: unprivileged}
 	stranger := daemons.StartCommand(t, cmd)
-	daemons.Eventually(t, 20*time.Second, "a stranger to be refused", func() error {
+	daemons.Eventually(t, "a stranger to be refused", func() error {
 		if err := stranger.Err(); err == nil || !strings.Contains(err.Error(), "runs as another user") {
 			return fmt.Errorf("the stranger: %s", fmt.Sprint(err))
 		}
@@ -171,7 +171,7 @@ func TestReplacement(t *testing.T) {
 		if said := g.workers[0].Output(); !strings.Contains(said, "cannot hand over what it knows") {
 			t.Errorf("it does not say so: %s", said)
 		}
-		daemons.Eventually(t, 20*time.Second, "the routers to come back", func() error {
+		daemons.Eventually(t, "the routers to come back", func() error {
 			if n := g.workers[0].Metric(t, "telcol_bmp_sessions"); n != routers {
 				return fmt.Errorf("%v of %d", n, routers)
 			}
@@ -198,11 +198,11 @@ func TestTakeoverOfAnotherVersion(t *testing.T) {
 	cmd := exec.Command("/proc/self/exe", "-test.run=^TestOtherVersion$")
 	cmd.Env = append(os.Environ(), envOtherVersion+"="+socket)
 	other := daemons.StartCommand(t, cmd)
-	daemons.Eventually(t, 10*time.Second, "the other version to listen", func() error { _, err := os.Stat(socket); return err })
+	daemons.Eventually(t, "the other version to listen", func() error { _, err := os.Stat(socket); return err })
 	w := daemons.StartWorker(t, "--slot", "0", "--steering", "off", "--sink", "stdout", "--run-dir", dir, "--takeover",
 		"--listen-ipfix", fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t)), "--listen-bmp", fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t)))
 	w.WaitReady(t)
-	other.Wait(t, 10*time.Second)
+	other.Wait(t)
 	if said := w.Output(); !strings.Contains(said, "cannot hand over what it knows") || !strings.Contains(said, "another version: 200, this is ") {
 		t.Errorf("it does not say so: %s", said)
 	}

@@ -39,14 +39,14 @@ func TestTakeoverKeepsTheRoutesOfThen(t *testing.T) {
 	r.route(at(p, 10*time.Second), "10.1.0.0/16", 0, 102)
 	r.route(at(other, 40*time.Second), "10.2.0.0/16", 0, 200)
 	w := g.workers[0]
-	daemons.Eventually(t, 10*time.Second, "the routes", func() error {
+	daemons.Eventually(t, "the routes", func() error {
 		if n := w.Metric(t, "telcol_rib_routes"); n != 3 {
 			return fmt.Errorf("%v", n)
 		}
 		return nil
 	})
 	r.down(other)
-	daemons.Eventually(t, 10*time.Second, "the end of the other peer", func() error {
+	daemons.Eventually(t, "the end of the other peer", func() error {
 		if n := w.Metric(t, "telcol_rib_routes"); n != 2 {
 			return fmt.Errorf("%v", n)
 		}
@@ -54,7 +54,7 @@ func TestTakeoverKeepsTheRoutesOfThen(t *testing.T) {
 	})
 	g.replace(t)
 	r.route(at(p, 5*time.Second), "10.1.0.0/16", 0, 103)
-	daemons.Eventually(t, 10*time.Second, "the change", func() error {
+	daemons.Eventually(t, "the change", func() error {
 		if n := g.workers[0].Metric(t, "telcol_rib_changes_total", "kind", "replaced"); n != 1 {
 			return fmt.Errorf("%v", n)
 		}
@@ -139,7 +139,7 @@ func TestTakeoverOfFlowsThatWait(t *testing.T) {
 	unexplained.openBMP(bgp.IPv4VPN)
 	unexplained.route(unexplained.peer, "10.0.0.0/8", rd, 7)
 	unexplained.endOfRIB(bgp.IPv4VPN)
-	daemons.Eventually(t, 10*time.Second, "the routes", func() error {
+	daemons.Eventually(t, "the routes", func() error {
 		if n := g.workers[0].Metric(t, "telcol_rib_routes"); n != 2 {
 			return fmt.Errorf("%v", n)
 		}
@@ -157,7 +157,7 @@ func TestTakeoverOfFlowsThatWait(t *testing.T) {
 				r.flow("10.1.2.3", 0, id)
 			}
 		}
-		daemons.Eventually(t, 10*time.Second, "all flows to wait", func() error {
+		daemons.Eventually(t, "all flows to wait", func() error {
 			if n := g.workers[0].Metric(t, "telcol_join_waiting_flows"); n != float64((round+1)*each*len(routers)) {
 				return fmt.Errorf("%v", n)
 			}

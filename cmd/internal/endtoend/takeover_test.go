@@ -102,7 +102,7 @@ func replaceableGroup(t *testing.T, addr string, args ...string) *replaceable {
 func (g *group) settled(t *testing.T) time.Time {
 	t.Helper()
 	last := -1.0
-	daemons.Eventually(t, 30*time.Second, "all tables to be whole", func() error {
+	daemons.Eventually(t, "all tables to be whole", func() error {
 		was := last
 		if last = g.sum(t, "telcol_join_held_total"); last == was {
 			return nil
@@ -132,8 +132,8 @@ func (g *replaceable) start(t *testing.T, args ...string) *daemons.Worker {
 func (g *replaceable) replace(t *testing.T, args ...string) {
 	t.Helper()
 	next := g.start(t, append(args, "--takeover")...)
-	g.workers[0].Wait(t, 30*time.Second)
-	daemons.Eventually(t, 30*time.Second, "the slot to be taken over", func() error {
+	g.workers[0].Wait(t)
+	daemons.Eventually(t, "the slot to be taken over", func() error {
 		if err := next.Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -169,7 +169,7 @@ func (g *replaceable) finish(t *testing.T, f *fleet) {
 // allRead waits until the workers have read all that was sent, of which they have lost nothing.
 func (g *group) allRead(t *testing.T) {
 	t.Helper()
-	daemons.Eventually(t, 30*time.Second, "the last datagram to be read", func() error {
+	daemons.Eventually(t, "the last datagram to be read", func() error {
 		read := g.sum(t, "telcol_intake_datagrams_total")
 		time.Sleep(200 * time.Millisecond)
 		if again := g.sum(t, "telcol_intake_datagrams_total"); again != read {

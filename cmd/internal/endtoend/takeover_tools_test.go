@@ -48,7 +48,7 @@ func TestCommandsDuringTakeovers(t *testing.T) {
 		})
 	}
 	// The worker tells all the while that it is well, however long it takes.
-	daemons.Eventually(t, 10*time.Second, "reports in a takeover", func() error {
+	daemons.Eventually(t, "reports in a takeover", func() error {
 		if s := g.status(t); s.BeatAge > 1.9 || time.Since(began) < 2500*time.Millisecond {
 			return fmt.Errorf("the last one is %v s old, %v after the beginning", s.BeatAge, time.Since(began))
 		}
@@ -132,7 +132,7 @@ func (g *replaceable) holdTakeover(t *testing.T) *takeover.Conn {
 // checkTold makes sure that the group knows of its slot that a process holds it and is well.
 func (g *replaceable) checkTold(t *testing.T, pid int) {
 	t.Helper()
-	daemons.Eventually(t, 5*time.Second, "the status of the slot", func() error {
+	daemons.Eventually(t, "the status of the slot", func() error {
 		s := g.status(t)
 		if s.PID != pid || s.Report == nil || s.Report.Sessions != 1 {
 			return fmt.Errorf("process %d, report %+v; want process %d", s.PID, s.Report, pid)

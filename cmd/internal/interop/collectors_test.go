@@ -68,7 +68,7 @@ func (c *collector) records(t *testing.T) []flowRecord {
 // finish waits until the worker has decoded so many data records, ends it, checks that it counts no loss, and returns the records.
 func (c *collector) finish(t *testing.T, records uint64) []flowRecord {
 	t.Helper()
-	daemons.Eventually(t, 15*time.Second, "data records", func() error {
+	daemons.Eventually(t, "data records", func() error {
 		if n := c.Metric(t, "telcol_ipfix_records_total", "kind", "data"); n < float64(records) {
 			return fmt.Errorf("%v of %d", n, records)
 		}
@@ -85,7 +85,7 @@ func (c *collector) finish(t *testing.T, records uint64) []flowRecord {
 	}
 	now := time.Now()
 	for _, r := range all {
-		if r.Start.IsZero() || r.End.Before(r.Start) || now.Sub(r.Start) > time.Minute || r.End.After(now.Add(time.Second)) {
+		if r.Start.IsZero() || r.End.Before(r.Start) || now.Sub(r.Start) > 5*daemons.Patience || r.End.After(now.Add(time.Second)) {
 			t.Errorf("flow of %v lasts from %v to %v, now is %v", r.key(), r.Start, r.End, now)
 			break
 		}
@@ -114,7 +114,7 @@ func startNfcapd(t *testing.T) *nfcapd {
 	port := daemons.FreePort(t)
 	n := &nfcapd{addr: fmt.Sprintf("127.0.0.1:%d", port), dir: daemons.Dir(t)}
 	n.Process = daemons.Start(t, "nfcapd", "-w", n.dir, "-b", "127.0.0.1", "-p", strconv.Itoa(port))
-	daemons.Eventually(t, 10*time.Second, "nfcapd to listen", func() error {
+	daemons.Eventually(t, "nfcapd to listen", func() error {
 		if err := n.Err(); err != nil {
 			t.Fatal(err)
 		}

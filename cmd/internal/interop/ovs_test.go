@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -26,7 +25,7 @@ func startVswitch(t *testing.T) *vswitch {
 	t.Setenv("OVS_RUNDIR", v.dir)
 	daemons.Run(t, "ovsdb-tool", "create", conf, "/usr/share/openvswitch/vswitch.ovsschema")
 	db := daemons.Start(t, "ovsdb-server", conf, "--remote=p"+v.db)
-	daemons.Eventually(t, 10*time.Second, "ovsdb-server", func() error {
+	daemons.Eventually(t, "ovsdb-server", func() error {
 		if err := db.Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +71,7 @@ func TestOpenVswitch(t *testing.T) {
 		"--", "--id=@i", "create", "IPFIX", fmt.Sprintf(`targets=["%s","%s"]`, telcol.addr, second.addr),
 		"obs_domain_id=123", "obs_point_id=456", "sampling=1", "cache_active_timeout=2", "cache_max_flows=1000")
 	for i, w := range []*wire{left, right} {
-		daemons.Eventually(t, 20*time.Second, "the switch to see packets", func() error {
+		daemons.Eventually(t, "the switch to see packets", func() error {
 			before := v.counted(t, "sampled pkts")
 			w.send(t, probe)
 			if v.counted(t, "sampled pkts") == before {
@@ -95,14 +94,14 @@ func TestOpenVswitch(t *testing.T) {
 		}
 		// The ports have small buffers: the next packets have to wait until the switch has seen these, each at least twice.
 		least := before + 2*(want.total().packets-sent)
-		daemons.Eventually(t, 20*time.Second, "the switch to take packets", func() error {
+		daemons.Eventually(t, "the switch to take packets", func() error {
 			if n := v.counted(t, "sampled pkts"); n < least {
 				return fmt.Errorf("%d of %d", n, least)
 			}
 			return nil
 		})
 	}
-	daemons.Eventually(t, 30*time.Second, "all packets in records", func() error {
+	daemons.Eventually(t, "all packets in records", func() error {
 		got, sampled := sum(telcol.records(t)).total().packets, v.counted(t, "sampled pkts")
 		if got != sampled || sampled < want.total().packets {
 			return fmt.Errorf("records of %d packets, %d were sampled, %d sent", got, sampled, want.total().packets)

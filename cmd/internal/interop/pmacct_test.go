@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/telcol/telcol/cmd/internal/daemons"
 )
@@ -45,7 +44,7 @@ func testPmacctd(t *testing.T, version int, protocol string) {
 		t.Fatal(err)
 	}
 	p := daemons.Start(t, "pmacctd", "-f", conf)
-	daemons.Eventually(t, 10*time.Second, "pmacctd to capture", func() error {
+	daemons.Eventually(t, "pmacctd to capture", func() error {
 		if err := p.Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +55,7 @@ func testPmacctd(t *testing.T, version int, protocol string) {
 		return nil
 	})
 	w.send(t, someTraffic()...)
-	daemons.Eventually(t, 20*time.Second, "all packets in records", func() error {
+	daemons.Eventually(t, "all packets in records", func() error {
 		if got := sum(telcol.records(t)).total(); got != w.sent.total() {
 			return fmt.Errorf("%+v of %+v", got, w.sent.total())
 		}

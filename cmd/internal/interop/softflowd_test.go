@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
-	"time"
 
 	"github.com/telcol/telcol/cmd/internal/daemons"
 )
@@ -24,7 +23,7 @@ func startSoftflowd(t *testing.T, link, targets string, args ...string) *softflo
 	s.Process = daemons.Start(t, "softflowd", append([]string{
 		"-d", "-i", link, "-n", targets, "-p", filepath.Join(dir, "pid"), "-c", s.ctl,
 	}, args...)...)
-	daemons.Eventually(t, 10*time.Second, "softflowd to capture", func() error {
+	daemons.Eventually(t, "softflowd to capture", func() error {
 		if err := s.Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -70,7 +69,7 @@ func testSoftflowd(t *testing.T, link, protocol string, args []string) {
 	w.send(t, flows...)
 	want := w.sent.total().packets
 	// libpcap hands packets over in blocks of its ring, when they are full: further packets of one of the flows fill them.
-	daemons.Eventually(t, 20*time.Second, "softflowd to see the packets", func() error {
+	daemons.Eventually(t, "softflowd to see the packets", func() error {
 		if n := s.counted(t, `Packets processed: (\d+)`); n < want {
 			w.send(t, flow{flows[1].key, 50, 1400})
 			return fmt.Errorf("%d of %d", n, want)

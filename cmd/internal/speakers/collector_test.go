@@ -89,7 +89,7 @@ func sorted(list []route) []route {
 // agree waits until what is compared of a view of the device is what the speaker reports, which must be so many routes.
 func (c *collector) agree(t *testing.T, what string, n int, view url.Values, reported func() []route, compared func([]route) []route) {
 	t.Helper()
-	daemons.Eventually(t, patience, what, func() error {
+	daemons.Eventually(t, what, func() error {
 		want := sorted(reported())
 		got, err := c.routes(view)
 		if err != nil {
@@ -133,7 +133,7 @@ func (c *collector) peer(t *testing.T, addr string) (up bool, routes int) {
 // peerDown waits until a BMP peer is down and its routes are gone. Speakers tell that and withdraw best routes in no certain order.
 func (c *collector) peerDown(t *testing.T, addr string) {
 	t.Helper()
-	daemons.Eventually(t, patience, "peer down", func() error {
+	daemons.Eventually(t, "peer down", func() error {
 		if up, n := c.peer(t, addr); up || n != 0 {
 			return fmt.Errorf("up %v with %d routes", up, n)
 		}
@@ -144,7 +144,7 @@ func (c *collector) peerDown(t *testing.T, addr string) {
 // joins waits until a flow to an address would be joined like this.
 func (c *collector) joins(t *testing.T, address, vrf, join, prefix string) {
 	t.Helper()
-	daemons.Eventually(t, patience, "lookup of "+address+" in "+vrf, func() error {
+	daemons.Eventually(t, "lookup of "+address+" in "+vrf, func() error {
 		v, err := ask[glass.Lookup](c, "/lookup", in("address", address, "vrf", vrf))
 		if err != nil || len(v.Answers) != 1 {
 			return fmt.Errorf("%+v, %s", v, fmt.Sprint(err))
@@ -176,7 +176,7 @@ func (c *collector) understood(t *testing.T) {
 // sessions waits for a number of open BMP sessions.
 func (c *collector) sessions(t *testing.T, n int) {
 	t.Helper()
-	daemons.Eventually(t, patience, fmt.Sprintf("%d BMP sessions", n), func() error {
+	daemons.Eventually(t, fmt.Sprintf("%d BMP sessions", n), func() error {
 		v, err := ask[glass.DeviceDetail](c, "", nil)
 		if err == nil && v.Sessions != n {
 			err = fmt.Errorf("%d sessions", v.Sessions)

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/telcol/telcol/cmd/internal/daemons"
 )
@@ -65,7 +64,3 @@ func (x *injector) say(t *testing.T, commands ...string) {
 		t.Fatal(err)
 	}
 }
-
-// patience is for whatever a speaker does. ExaBGP waits longer and longer between its attempts to connect, and FRR refuses those that come too
-// soon after a session was lost.
-const patience = time.Minute

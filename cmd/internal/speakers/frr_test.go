@@ -86,7 +86,7 @@ func startFRR(t *testing.T) *frr {
 	p := daemons.Start(t, "/usr/lib/frr/bgpd", "-n", "-Z", "-M", "bmp", "-f", conf, "-i", filepath.Join(dir, "bgpd.pid"),
 		"--vty_socket", dir, "-A", "127.0.0.1", "-l", speakerAddr)
 	f := &frr{p, dir}
-	daemons.Eventually(t, patience, "bgpd", func() error {
+	daemons.Eventually(t, "bgpd", func() error {
 		_, err := os.Stat(filepath.Join(dir, "bgpd.vty"))
 		return err
 	})

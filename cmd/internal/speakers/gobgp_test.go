@@ -93,7 +93,7 @@ func startGoBGP(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := daemons.Start(t, "gobgpd", "-f", conf, "--api-hosts", "127.0.0.1:"+gobgpPort)
-	daemons.Eventually(t, patience, "gobgpd", func() error {
+	daemons.Eventually(t, "gobgpd", func() error {
 		if err := p.Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -282,7 +282,7 @@ func TestGoBGP(t *testing.T) {
 		t.Errorf("two paths with ids 1 and 2, got %v, %v", lines(ids), err)
 	}
 	// After policy GoBGP sends the paths of neighbour 1 without their ids, so that one of the two is left.
-	daemons.Eventually(t, patience, "routes of neighbour 1 after policy", func() error {
+	daemons.Eventually(t, "routes of neighbour 1 after policy", func() error {
 		post, err := telcol.routes(in("view", "adj-rib-in-post", "family", "ipv4-unicast", "peer", neighbour1))
 		if err != nil || len(post) != 2 || post[0].prefix != "10.1.0.0/16" || post[1].prefix != "10.3.0.0/24" {
 			return fmt.Errorf("got %v, %s", lines(post), fmt.Sprint(err))
