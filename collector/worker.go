@@ -304,7 +304,7 @@ func (w *worker) deliver() error {
 // nothing more, and hands over what the receive buffer still holds.
 func (w *worker) readDatagrams(ctx context.Context, u *udpSocket) error {
 	u.SetReadDeadline(time.Time{}) // of an earlier pause
-	stop := context.AfterFunc(ctx, func() {
+	stop := intake.WhenDone(ctx, func() {
 		if intake.Paused(ctx) {
 			u.SetReadDeadline(time.Unix(1, 0))
 			return

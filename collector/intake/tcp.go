@@ -65,7 +65,7 @@ func Serve(ctx context.Context, ln *net.TCPListener, cfg ServeConfig, handle Han
 	defer cancel()
 
 	ln.SetDeadline(time.Time{}) // of an earlier Serve
-	stop := context.AfterFunc(ctx, func() { ln.SetDeadline(time.Unix(1, 0)) })
+	stop := WhenDone(ctx, func() { ln.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	for _, conn := range cfg.Resume {
 		s.start(ctx, conn)
@@ -142,7 +142,7 @@ func (s *server) start(ctx context.Context, conn *net.TCPConn) {
 		defer conn.Close()
 		// An error here means that the connection is gone already, which the handler's first read will say.
 		_ = conn.SetKeepAliveConfig(s.KeepAlive)
-		stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
+		stop := WhenDone(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
 		defer stop()
 		from := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
 		s.handle(ctx, conn, netip.AddrPortFrom(from.Addr().Unmap().WithZone(""), from.Port()))
@@ -161,4 +161,19 @@ func passes(err error) bool {
 		}
 	}
 	return false
+}
+
+// WhenDone has f called when ctx ends, as context.AfterFunc does, unless stop is called before. Stop returns when a call that is under way
+// has ended: what f does to a socket must not come after what the next reader of that socket does to it.
+func WhenDone(ctx context.Context, f func()) (stop func()) {
+	ended := make(chan struct{})
+	unused := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		f()
+	})
+	return func() {
+		if !unused() {
+			<-ended
+		}
+	}
 }

@@ -169,6 +169,44 @@ func TestServeEndsWithListener(t *testing.T) {
 	}
 }
 
+// TestServeAgain serves, pauses while a connection comes, and serves on, again and again: what ended one Serve must not end the next one.
+func TestServeAgain(t *testing.T) {
+	l := listenTCPTest(t)
+	for round := range 3000 {
+		ctx, pause := context.WithCancelCause(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			done <- Serve(ctx, l, ServeConfig{}, func(context.Context, *net.TCPConn, netip.AddrPort) {})
+		}()
+		c := dialTCP(t, "127.0.0.1", l).(*net.TCPConn)
+		pause(ErrPause)
+		if err := <-done; err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		c.SetLinger(0) // no port waits for this connection
+		c.Close()
+	}
+}
+
+// TestWhenDone stops what has begun: it has ended then.
+func TestWhenDone(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	begun, ended := make(chan struct{}), false
+	stop := WhenDone(ctx, func() {
+		close(begun)
+		time.Sleep(5 * time.Millisecond)
+		ended = true
+	})
+	cancel()
+	<-begun
+	stop()
+	if !ended {
+		t.Error("stop did not wait")
+	}
+	stop()
+	WhenDone(t.Context(), func() { t.Error("called although it was stopped") })()
+}
+
 func TestServeOutlivesLackOfDescriptors(t *testing.T) {
 	l := listenTCPTest(t)
 	s, _ := serveTest(t, 0, l, echo)
