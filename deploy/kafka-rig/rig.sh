@@ -10,7 +10,7 @@
 #   KAFKA_RIG_CACHE   where jars and the state of `up` are kept, default .cache/kafka-rig in the repository
 #   KAFKA_RIG_PORT    the broker's port, the controller takes the next one; default is the first free pair from 29092
 #   KAFKA_RIG_HEAP    the broker's heap, default 768m
-#   KAFKA_RIG_WAIT    seconds to wait for the broker, default 60
+#   KAFKA_RIG_WAIT    seconds to wait for the broker, default 180
 # Data is in a fresh directory below TMPDIR each time. Exit status: 2 wrong use, 3 Java or Maven is missing, 4 the jars
 # could not be fetched, 5 the broker did not start (its log is kept and named).
 set -euo pipefail
@@ -54,13 +54,19 @@ fetch() {
 	exec 9>"$cache/lock"
 	if command -v flock >/dev/null; then flock 9; fi
 	if ! jars_here; then
-		local new=$cache/lib.new.$$
+		local new=$cache/lib.new.$$ try
 		say "fetching Kafka with Maven, once"
-		if ! mvn -q -B -f "$here/pom.xml" "$plugin:copy-dependencies" -DincludeScope=runtime "-DoutputDirectory=$new" >"$cache/fetch.log" 2>&1; then
+		for try in 1 2 3; do # a repository may be away for a moment
 			rm -rf "$new"
-			tail -n 20 "$cache/fetch.log" >&2
-			die $unfetched "Maven could not fetch Kafka, see $cache/fetch.log"
-		fi
+			if mvn -q -B -f "$here/pom.xml" "$plugin:copy-dependencies" -DincludeScope=runtime "-DoutputDirectory=$new" >"$cache/fetch.log" 2>&1; then
+				break
+			elif [ "$try" = 3 ]; then
+				rm -rf "$new"
+				tail -n 20 "$cache/fetch.log" >&2
+				die $unfetched "Maven could not fetch Kafka, see $cache/fetch.log"
+			fi
+			sleep $((10 * try))
+		done
 		cp "$here/pom.xml" "$new/pom.xml"
 		rm -rf "$lib"
 		mv "$new" "$lib"
@@ -172,7 +178,7 @@ launch() {
 
 # await waits until the broker serves. An answer alone could be another broker's.
 await() {
-	local deadline=$((SECONDS + ${KAFKA_RIG_WAIT:-60}))
+	local deadline=$((SECONDS + ${KAFKA_RIG_WAIT:-180}))
 	until grep -q 'Kafka Server started' "$dir/log" && answers "$1"; do
 		kill -0 "$pid" 2>/dev/null && [ "$SECONDS" -lt "$deadline" ] || return 1
 		sleep 0.2

@@ -129,7 +129,7 @@ func install(t *testing.T, packages []string) error {
 
 func aptGet(t *testing.T, args ...string) error {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "apt-get", append([]string{"-qq", "-o", "DPkg::Lock::Timeout=120"}, args...)...)
+	cmd := exec.CommandContext(t.Context(), "apt-get", append([]string{"-qq", "-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=5"}, args...)...)
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("apt-get %s: %w\n%s", strings.Join(args, " "), err, out)
