@@ -55,7 +55,8 @@ type lane struct {
 	gone     bool // the client says that its topic is gone: another of that name is there, or will be
 	renewing bool // what the client has is on its way back, see renew
 
-	id [16]byte // of the topic, as Kafka tells topics of one name apart; of the watch alone
+	id    [16]byte     // of the topic, as Kafka tells topics of one name apart; of the watch alone
+	batch atomic.Int32 // the longest batch that the client may make, see learnLimits; 0 is not known
 
 	limit int64         // Topic.Limit
 	held  int64         // bytes charged for all items, when there is a limit
@@ -83,7 +84,8 @@ func NewKafka(cfg KafkaConfig) (*Kafka, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.client, err = kgo.NewClient(append(opts, kgo.WithHooks((*hooks)(s)))...); err != nil {
+	opts = append(opts, kgo.WithHooks((*hooks)(s)), kgo.ProducerBatchMaxBytesFn(s.batchLimit))
+	if s.client, err = kgo.NewClient(opts...); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	s.admin = kadm.NewClient(s.client)

@@ -91,6 +91,7 @@ func (s *Kafka) look(ctx context.Context) error {
 	if err != nil {
 		return s.noBroker(err)
 	}
+	s.learnLimits(ctx, found)
 	faults := make([]error, len(s.cfg.Topics))
 	for i, t := range s.cfg.Topics {
 		if faults[i] = topicFault(found[t.Name]); errors.Is(faults[i], ErrNoTopic) && s.cfg.CreateTopics {
