@@ -183,7 +183,7 @@ type AliasCandidate struct {
 const (
 	whyExporter = "exporter-address" // the device says so itself, by exporterIPv4Address or exporterIPv6Address
 	whyName     = "sys-name"         // both told one sysName in a BMP Initiation
-	whyBGPID    = "bgp-identifier"   // both told one BGP identifier of their own in a Peer Up
+	whyBGPID    = "bgp-identifier"   // both told one BGP identifier of their own in a Peer Up, and not two names
 )
 
 // AliasCandidates lists the devices that seem to be one, by address. A device with a BMP session is taken as the canonical one, since
@@ -201,6 +201,8 @@ func (c *Correlator) AliasCandidates() []AliasCandidate {
 			found[d.addr] = AliasCandidate{From: d.addr, To: e, Why: whyExporter}
 		}
 	}
+	// Two devices that tell different names are two, whatever else they have in common: identifiers need to differ within an AS only.
+	differ := func(a, b *Device) bool { return a.name != "" && b.name != "" && a.name != b.name }
 	pair := func(why string, key func(*Device) string) {
 		first := make(map[string]*Device)
 		for _, d := range c.devices {
@@ -213,7 +215,7 @@ func (c *Correlator) AliasCandidates() []AliasCandidate {
 			}
 		}
 		for _, d := range c.devices {
-			if k := key(d); k != "" {
+			if k := key(d); k != "" && !differ(d, first[k]) {
 				add(d, first[k], why)
 			}
 		}

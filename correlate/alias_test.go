@@ -365,6 +365,10 @@ func TestAliasCandidates(t *testing.T) {
 			named(c, device1, 1, "", loopback)
 			named(c, device2, 2, "", loopback)
 		}, []AliasCandidate{{device2, device1, whyBGPID}}},
+		{"one BGP identifier and two names", func(c *Correlator) {
+			named(c, device1, 1, "pe1", loopback)
+			named(c, device2, 2, "pe2", loopback)
+		}, nil},
 		{"exporter names a device with BMP", func(c *Correlator) {
 			named(c, loopback, 1, "pe1", loopback)
 			exporterSays(c, device1, loopback)

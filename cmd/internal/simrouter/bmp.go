@@ -1,6 +1,7 @@
 package simrouter
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"slices"
 	"time"
@@ -24,9 +25,15 @@ type source struct {
 // decoyEvery is the number of routes for one that a view which must not answer has too.
 const decoyEvery = 10 * sameAttributes
 
+// bgpID is the BGP identifier of the device.
+func (d *Device) bgpID() netip.Addr {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], d.routerID())
+	return netip.AddrFrom4(b)
+}
+
 // sources lists the peers of the device in the order in which it tells them.
 func (d *Device) sources() []source {
-	id := netip.AddrFrom4([4]byte{byte(d.routerID() >> 24), byte(d.routerID() >> 16), byte(d.routerID() >> 8), byte(d.routerID())})
 	neighbour := func(n byte) bmp.Peer {
 		return bmp.Peer{
 			Type: bmp.PeerGlobal, Addr: netip.AddrFrom4([4]byte{192, 0, 2, 200 + n}),
@@ -37,7 +44,7 @@ func (d *Device) sources() []source {
 	if d.cfg.Dialect == LocRIB {
 		list := []source{{peer: neighbour(1), vrfs: []int{0}, decoys: true}}
 		for vrf := range d.cfg.VRFs + 1 {
-			p := bmp.Peer{Type: bmp.PeerLocRIB, Distinguisher: uint64(d.rd(vrf)), Addr: netip.IPv4Unspecified(), BGPID: id, AS: ownAS}
+			p := bmp.Peer{Type: bmp.PeerLocRIB, Distinguisher: uint64(d.rd(vrf)), Addr: netip.IPv4Unspecified(), BGPID: d.bgpID(), AS: ownAS}
 			list = append(list, source{peer: p, table: d.vrfName(vrf), vrfs: []int{vrf}})
 		}
 		return list
@@ -69,7 +76,7 @@ func (d *Device) Dump(now time.Time, write func([]byte) error) error {
 	for _, s := range d.sources() {
 		s.peer.Time = now.UnixNano()
 		if !up[s.peer.Key()] {
-			b = bmp.AppendPeerUp(b, s.peerUp())
+			b = bmp.AppendPeerUp(b, s.peerUp(d.bgpID()))
 			up[s.peer.Key()] = true
 		}
 		for _, vrf := range s.vrfs {
@@ -94,12 +101,13 @@ func (s *source) families() []bmp.Family {
 	return []bmp.Family{bgp.IPv4Unicast, bgp.IPv6Unicast}
 }
 
-func (s *source) peerUp() *bmp.PeerUp {
-	open := bgp.Open{Version: 4, AS: ownAS, AS4: true, HoldTime: 180, ID: netip.AddrFrom4([4]byte{192, 0, 2, 250}), Families: s.families()}
+// peerUp is what a router of that BGP identifier says of the peer.
+func (s *source) peerUp(id netip.Addr) *bmp.PeerUp {
+	open := bgp.Open{Version: 4, AS: ownAS, AS4: true, HoldTime: 180, ID: id, Families: s.families()}
 	up := &bmp.PeerUp{Peer: s.peer, Sent: open, Received: open, TableName: s.table}
 	up.Received.AS, up.Received.ID = s.peer.AS, s.peer.BGPID
 	if s.peer.Type != bmp.PeerLocRIB {
-		up.LocalAddr, up.LocalPort, up.RemotePort = open.ID, 179, 40179
+		up.LocalAddr, up.LocalPort, up.RemotePort = netip.AddrFrom4([4]byte{192, 0, 2, 250}), 179, 40179
 	} else {
 		up.LocalAddr = netip.IPv4Unspecified()
 	}

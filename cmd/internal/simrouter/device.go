@@ -152,7 +152,7 @@ func (d *Device) rd(vrf int) rib.RD {
 	}
 }
 
-// routerID is the BGP identifier.
+// routerID is the BGP identifier, of which each device has its own.
 func (d *Device) routerID() uint32 {
 	if d.cfg.Addr.Is4() {
 		_, n := number(d.cfg.Addr)

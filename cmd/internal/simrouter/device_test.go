@@ -83,6 +83,23 @@ func newDevice(t testing.TB, dialect Dialect, vrfs int) *Device {
 	return d
 }
 
+// TestDevicesAreNotOne holds that devices have nothing but a name, if that, in common which makes two addresses look like one device.
+func TestDevicesAreNotOne(t *testing.T) {
+	p := newPath(t)
+	addr := netip.MustParseAddr("127.1.2.3")
+	for dialect := range 2 * numDialects {
+		d, err := NewDevice(DeviceConfig{Addr: addr, Seed: 7, Dialect: dialect % numDialects, Routes: 64, VRFs: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.bmp(d, dump(t, d, p.now))
+		addr = addr.Next()
+	}
+	if got := p.corr.AliasCandidates(); len(got) > 0 {
+		t.Errorf("these seem to be one device: %v", got)
+	}
+}
+
 // TestRecordsAreRight plays devices of all dialects through decoders, join and encoder: every record has the right answer, before
 // and after changes of routes.
 func TestRecordsAreRight(t *testing.T) {
