@@ -83,7 +83,7 @@ func newDevice(t testing.TB, dialect Dialect, vrfs int) *Device {
 	return d
 }
 
-// TestDevicesAreNotOne holds that devices have nothing but a name, if that, in common which makes two addresses look like one device.
+// TestDevicesAreNotOne holds that devices, even without a name, have nothing in common that makes two addresses look like one device.
 func TestDevicesAreNotOne(t *testing.T) {
 	p := newPath(t)
 	addr := netip.MustParseAddr("127.1.2.3")
@@ -92,6 +92,7 @@ func TestDevicesAreNotOne(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		d.cfg.Name = ""
 		p.bmp(d, dump(t, d, p.now))
 		addr = addr.Next()
 	}
