@@ -284,16 +284,19 @@ func (w *worker) read(ctx context.Context) (readers *sync.WaitGroup, failed chan
 func (w *worker) deliver() error {
 	ctx, cancel := context.WithTimeout(context.Background(), w.cfg.DrainAfter)
 	defer cancel()
+	before := sinkLost(w.sink)
 	err := w.sink.Flush(ctx)
-	lost := sinkLost(w.sink)
+	lost := sinkLost(w.sink) - before
 	if n := w.core.last.corr.IPFIX.StoppedSets; n > 0 {
 		w.log.Warn("data sets lost at the stop, their templates had not come", "sets", n)
 	}
 	switch {
 	case err != nil && lost > 0:
-		w.log.Error("records lost at the stop", "records", lost, "err", err)
+		w.log.Error("records lost at the stop", "records", lost, "before", before, "err", err)
 	case err != nil:
 		w.log.Warn("delivery at the stop", "err", err)
+	case before+lost > 0:
+		w.log.Warn("worker stopped, what was left is delivered, but records were lost", "records", before+lost)
 	default:
 		w.log.Info("worker stopped, all records were delivered")
 	}

@@ -374,6 +374,25 @@ func TestAbsentBroker(t *testing.T) {
 	}
 }
 
+// TestLossesAreToldAtTheStop loses records while the worker runs: its last words must not be that all were delivered.
+func TestLossesAreToldAtTheStop(t *testing.T) {
+	r := startTest(t, nil)
+	r.stdout.fails.Store(true)
+	r.send(t, flows(t, 0, 7))
+	waitFor(t, "the loss", func() bool {
+		return r.metrics(t)[`telcol_lost_total{reason="write-error",,stage="sink"}`] == 7
+	})
+	r.stdout.fails.Store(false)
+	r.send(t, flows(t, 7, 1))
+	waitFor(t, "a delivery", func() bool {
+		return r.metrics(t)[`telcol_sink_records_total{result="delivered",,topic="telcol.flow"}`] == 1
+	})
+	r.stop(t)
+	if log := r.log.String(); strings.Contains(log, "all records were delivered") || !strings.Contains(log, "records were lost\" slot=0 records=7") {
+		t.Errorf("the loss is not told:\n%s", log)
+	}
+}
+
 func TestBMPSessionOutlivesBadMessages(t *testing.T) {
 	r := startTest(t, nil)
 	c := r.announce(t)
@@ -592,11 +611,16 @@ func freeAddr(t *testing.T) string {
 }
 
 type safeBuffer struct {
+	fails atomic.Bool
+
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
 func (s *safeBuffer) Write(p []byte) (int, error) {
+	if s.fails.Load() {
+		return 0, io.ErrShortWrite
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.b.Write(p)

@@ -52,6 +52,10 @@ type lane struct {
 	sent int   // records with the client
 	open bool  // the topic is there and takes records
 
+	moved time.Time       // when the client last finished a record of it, or got the first
+	told  [reasons]uint64 // of LostBy, what the log has been told
+	why   [reasons]error  // the last error of each reason
+
 	gone     bool // the client says that its topic is gone: another of that name is there, or will be
 	renewing bool // what the client has is on its way back, see renew
 
@@ -156,7 +160,9 @@ func (l *lane) chargeLocked(cost int64) {
 
 // produceLocked gives an item that is charged to the client.
 func (l *lane) produceLocked(it *Item) {
-	l.away += it.cost
+	if l.away += it.cost; l.sent == 0 {
+		l.moved = time.Now()
+	}
 	l.sent++
 	it.lane = l
 	if it.seq == 0 { // it did not wait
@@ -189,11 +195,13 @@ func (s *Kafka) reapLocked() {
 	}
 	var delivered bool
 	var back []*Item
+	now := time.Now()
 	for it != nil {
 		next := it.next // put links the item into the free list
 		l := it.lane
 		l.away -= it.cost
 		l.sent--
+		l.moved = now
 		if it.err != nil && s.comesBackLocked(l, it.err) {
 			back = append(back, it)
 			it = next
@@ -211,7 +219,7 @@ func (s *Kafka) reapLocked() {
 		it = next
 	}
 	if delivered {
-		s.status.LastDelivery = time.Now()
+		s.status.LastDelivery = now
 	}
 	s.putBackLocked(back)
 	s.tellRoomLocked()
@@ -220,6 +228,7 @@ func (s *Kafka) reapLocked() {
 // lostLocked counts a record as lost. err is told in the status when the brokers are to blame.
 func (s *Kafka) lostLocked(l *lane, r Reason, err error) {
 	l.LostBy[r]++
+	l.why[r] = err
 	if err != nil && r != Stopped {
 		if s.status.Up {
 			s.status.Err = fmt.Errorf("topic %s: %w", l.topic, err)
@@ -307,6 +316,7 @@ func (s *Kafka) end() {
 		l.line = line{}
 	}
 	s.tellRoomLocked()
+	s.tellLostLocked()
 	s.mu.Unlock()
 
 	s.stop()

@@ -7,7 +7,7 @@ import (
 
 const (
 	pumpSlice    = 256              // records moved from a line to the client with the lock held, about 0.1 ms
-	trimInterval = 10 * time.Second // how often unneeded memory is given back
+	trimInterval = 10 * time.Second // how often unneeded memory is given back, and the log told of losses
 )
 
 // queueLocked puts an item at the end of its line. The first one asks for the pump, which may find that the window has room again.
@@ -52,6 +52,22 @@ func (s *Kafka) makeRoom(cost int64) bool {
 	return true
 }
 
+// tellLostLocked tells the log what has been lost since the last call, but for what the stop has cost, which Flush and Close tell.
+func (s *Kafka) tellLostLocked() {
+	for _, l := range s.lanes {
+		for r, n := range l.LostBy {
+			if lost := n - l.told[r]; lost > 0 && Reason(r) != Stopped {
+				attrs := []any{"topic", l.topic, "reason", Reason(r).String(), "records", lost, "in_all", n}
+				if l.why[r] != nil {
+					attrs = append(attrs, "err", l.why[r])
+				}
+				s.cfg.Log.Warn("records were lost", attrs...)
+			}
+			l.told[r] = n
+		}
+	}
+}
+
 func (s *Kafka) wakePump() {
 	select {
 	case s.wake <- struct{}{}:
@@ -70,6 +86,7 @@ func (s *Kafka) pump(ctx context.Context) {
 		case <-trim.C:
 			s.mu.Lock()
 			s.reapLocked()
+			s.tellLostLocked()
 			s.free.trim()
 			s.mu.Unlock()
 		case <-s.wake:

@@ -13,9 +13,11 @@ import (
 )
 
 const (
-	lookTimeout  = 3 * time.Second        // for one question to the brokers; also how long it takes to know that none is there
-	makeTimeout  = 15 * time.Second       // for the creation of a topic
-	lookInterval = 30 * time.Second       // between questions while all is well
+	lookTimeout  = 3 * time.Second  // for one question to the brokers; also how long it takes to know that none is there
+	makeTimeout  = 15 * time.Second // for the creation of a topic
+	lookInterval = 30 * time.Second // between questions while all is well
+	stallAfter   = 10 * time.Second // without an acknowledgement, while records are on their way
+	stallCheck   = 2 * time.Second
 	alarmPause   = 500 * time.Millisecond // between a sign of trouble and the question
 	minLook      = 100 * time.Millisecond // between questions when it is not, doubling
 	maxLook      = 5 * time.Second
@@ -26,6 +28,7 @@ var (
 	ErrNoBroker  = errors.New("no broker answers")
 	ErrNoTopic   = errors.New("topic does not exist and creating topics is off (create it, or allow it with create-topics)")
 	ErrForbidden = errors.New("topic is not allowed for this user")
+	ErrStalled   = errors.New("brokers answer, but acknowledge none of the records on their way (a leader is stuck, or too few replicas are in sync)")
 	ErrCreate    = errors.New("topic does not exist and could not be created")
 	errPending   = errors.New("topic was created and has no leader yet")
 )
@@ -61,12 +64,21 @@ func (s *Kafka) rest(ctx context.Context, wait time.Duration, alarm bool) bool {
 	if !alarm {
 		check = nil
 	}
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	case <-check:
+	stalls := time.NewTicker(stallCheck)
+	defer stalls.Stop()
+	for looking := true; looking; {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-timer.C:
+			return true
+		case <-stalls.C:
+			if alarm && s.stalled(time.Now()) != nil {
+				return true
+			}
+		case <-check:
+			looking = false
+		}
 	}
 	// The first sign of trouble is often one of many; let the client see the rest of it too.
 	select {
@@ -104,7 +116,23 @@ func (s *Kafka) look(ctx context.Context) error {
 		s.renew(ctx, s.lanes[i], found[t.Name].TopicID)
 	}
 	s.setFaults(faults)
-	return errors.Join(faults...)
+	if err := errors.Join(faults...); err != nil {
+		return err
+	}
+	return s.stalled(time.Now())
+}
+
+// stalled returns an error when a topic has records on their way of which none has been acknowledged, or refused, for long.
+func (s *Kafka) stalled(now time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reapLocked()
+	for _, l := range s.lanes {
+		if l.open && l.sent > 0 && now.Sub(l.moved) >= stallAfter {
+			return fmt.Errorf("topic %s: %w", l.topic, ErrStalled)
+		}
+	}
+	return nil
 }
 
 // describe asks a broker for the topics. It does not ask by way of kadm, which may answer from the client's memory: a topic just created

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -179,5 +181,61 @@ func TestKafkaUserProblemsAreTold(t *testing.T) {
 				t.Errorf("status %v, want %v", st, tc.want)
 			}
 		})
+	}
+}
+
+func TestKafkaStallIsTold(t *testing.T) {
+	c := cluster(t, kfake.SeedTopics(1, testTopic))
+	var cured atomic.Bool
+	c.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		if cured.Load() {
+			return nil, nil, false
+		}
+		resp := req.ResponseKind().(*kmsg.ProduceResponse)
+		for _, rt := range req.(*kmsg.ProduceRequest).Topics {
+			st := kmsg.NewProduceResponseTopic()
+			st.Topic, st.TopicID = rt.Topic, rt.TopicID
+			for _, rp := range rt.Partitions {
+				sp := kmsg.NewProduceResponseTopicPartition()
+				sp.Partition, sp.ErrorCode = rp.Partition, kerr.NotEnoughReplicas.Code
+				st.Partitions = append(st.Partitions, sp)
+			}
+			resp.Topics = append(resp.Topics, st)
+		}
+		return resp, nil, true
+	})
+	s := newKafka(t, KafkaConfig{Brokers: c.ListenAddrs()})
+	until(t, "the topic", func() bool { return s.Status().Up })
+	late := func() time.Time { return time.Now().Add(stallAfter) }
+	if err := s.stalled(late()); err != nil {
+		t.Errorf("nothing was sent: %v", err)
+	}
+	send(s, 0, "k", "v")
+	if err := s.stalled(time.Now()); err != nil {
+		t.Errorf("at once: %v", err)
+	}
+	if err := s.stalled(late()); !errors.Is(err, ErrStalled) || !strings.Contains(err.Error(), testTopic) {
+		t.Errorf("after a while: %v", err)
+	}
+	cured.Store(true)
+	flush(t, s)
+	if err := s.stalled(late()); err != nil {
+		t.Errorf("all is delivered: %v", err)
+	}
+}
+
+func TestKafkaLossesAreLogged(t *testing.T) {
+	c := cluster(t, kfake.SeedTopics(1, testTopic))
+	var log bytes.Buffer
+	s := newKafka(t, KafkaConfig{Brokers: c.ListenAddrs(), Log: slog.New(slog.NewTextHandler(&log, nil))})
+	for range 3 {
+		send(s, 0, "k", strings.Repeat("x", 2<<20))
+	}
+	flush(t, s)
+	s.Close() // as the pump does from time to time
+	want := fmt.Sprintf(`level=WARN msg="records were lost" topic=%s reason=too-large records=3 in_all=3 err=`, testTopic)
+	if n := strings.Count(log.String(), "records were lost"); n != 1 || !strings.Contains(log.String(), want) {
+		t.Errorf("log:\n%s\nwant once %s", log.String(), want)
 	}
 }
