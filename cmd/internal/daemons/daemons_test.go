@@ -26,6 +26,10 @@ func TestNamespace(t *testing.T) {
 			t.Errorf("%s is not on lo", a)
 		}
 	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil || !strings.Contains(string(mounts), " /run/telcol ") {
+		t.Errorf("the sockets of workers are where those of others are: %v\n%s", err, mounts)
+	}
 	if out := Telcol(t, "version"); !strings.HasPrefix(out, "telcol") {
 		t.Errorf("telcol version prints %q", out)
 	}

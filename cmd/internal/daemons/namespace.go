@@ -15,8 +15,11 @@ const (
 	envNamespace = "DAEMONS_NAMESPACE"
 )
 
+// runDir is where workers have their sockets that are not told another place.
+const runDir = "/run/telcol"
+
 // InNamespace runs the rest of the test in a copy of the test process that has its own network, mount and process id
-// namespaces, with bpffs mounted and the addresses on the loopback interface. It returns true in the copy and false in the
+// namespaces, with bpffs and an empty /run/telcol mounted and the addresses on the loopback interface. It returns true in the copy and false in the
 // test itself, which then has the copy's result and is to return. It needs root and is not for subtests.
 func InNamespace(t *testing.T, addrs ...string) bool {
 	t.Helper()
@@ -55,6 +58,11 @@ func setUpNamespace(t *testing.T, addrs []string) {
 	mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE)
 	mount("proc", "/proc", "proc", 0)
 	mount("bpf", "/sys/fs/bpf", "bpf", 0)
+	// Workers of other tests, and those of this host, have the sockets of their slots there, by the names of their groups.
+	if err := os.MkdirAll(runDir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	mount("tmpfs", runDir, "tmpfs", 0)
 	Run(t, "ip", "link", "set", "lo", "up")
 	for _, a := range addrs {
 		if strings.Contains(a, ":") {
