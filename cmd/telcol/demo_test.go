@@ -82,7 +82,7 @@ func startDemo(t *testing.T, path string, change func(*exec.Cmd), args ...string
 // wait waits for the end of the demo and gives its exit code.
 func (d *demoRun) wait() int {
 	d.t.Helper()
-	ctx, cancel := context.WithTimeout(d.t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(d.t.Context(), 5*time.Minute)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { d.cmd.Process.Kill() })
 	defer stop()
@@ -133,7 +133,7 @@ func (d *demoRun) nothingLeft() {
 func TestDemo(t *testing.T) {
 	path := buildTelcol(t)
 	requireBPF(t)
-	d := startDemo(t, path, nil, "--for", "10s")
+	d := startDemo(t, path, nil, "--for", "10s", "--routers", "96", "--routes", "500") // so many that each slot has some
 	if code := d.wait(); code != exitOK {
 		t.Errorf("exit code %d", code)
 	}
