@@ -3,6 +3,7 @@ package endtoend
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -56,10 +57,22 @@ func TestKilledWorker(t *testing.T) {
 	awaitStopped(t, dead.Cmd.Process.Pid)
 	stopped := udpCounters(t, sg, victim)
 	time.Sleep(300 * time.Millisecond)
+	daemons.Eventually(t, "datagrams for the stopped worker", func() error {
+		if udpCounters(t, sg, victim).Selected == stopped.Selected {
+			return errors.New("none came")
+		}
+		return nil
+	})
 	dead.Kill()
 	killed := udpCounters(t, sg, victim)
 	queued := killed.Selected - stopped.Selected
 	time.Sleep(time.Second) // with the slot empty
+	daemons.Eventually(t, "datagrams for the empty slot", func() error {
+		if udpCounters(t, sg, victim).Empty == 0 {
+			return errors.New("none came")
+		}
+		return nil
+	})
 	for _, name := range []string{"telcol_steering_slot_devices", "telcol_steering_slot_sessions"} {
 		if n := other.Metric(t, name, "of_slot", strconv.Itoa(victim)); n != 0 {
 			t.Errorf("%s of the empty slot is %v", name, n)

@@ -187,7 +187,7 @@ func checkUncapped(t *testing.T, pid int) {
 // expectProbes runs the self-test: each slot's worker answers on each of the six listeners.
 func expectProbes(t *testing.T, g *group, slots int) {
 	t.Helper()
-	said := daemons.Telcol(t, "steering", "selftest", "--group", g.name, "--per-slot", "3", "--timeout", "10s")
+	said := daemons.Telcol(t, "steering", "selftest", "--group", g.name, "--per-slot", "3", "--timeout", "1m")
 	want := fmt.Sprintf("%d probes, %[1]d answered by the worker of their slot, 0 dropped as they should, 0 wrong", listeners*3*slots)
 	if !strings.Contains(said, want) {
 		t.Errorf("self-test: %s, want %s", said, want)

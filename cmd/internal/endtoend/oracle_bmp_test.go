@@ -76,17 +76,23 @@ func readRows(t *testing.T, paths ...string) (rows []row) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := bufio.NewScanner(bytes.NewReader(b))
-		s.Buffer(nil, 1<<20)
-		for s.Scan() {
-			dec := json.NewDecoder(bytes.NewReader(s.Bytes()))
-			dec.UseNumber()
-			r := make(row)
-			if err := dec.Decode(&r); err != nil {
-				t.Fatalf("%s: %v", p, err)
-			}
-			rows = append(rows, r)
+		rows = append(rows, parseRows(t, p, b)...)
+	}
+	return rows
+}
+
+func parseRows(t *testing.T, name string, text []byte) (rows []row) {
+	t.Helper()
+	s := bufio.NewScanner(bytes.NewReader(text))
+	s.Buffer(nil, 1<<20)
+	for s.Scan() {
+		dec := json.NewDecoder(bytes.NewReader(s.Bytes()))
+		dec.UseNumber()
+		r := make(row)
+		if err := dec.Decode(&r); err != nil {
+			t.Fatalf("%s: %v", name, err)
 		}
+		rows = append(rows, r)
 	}
 	return rows
 }

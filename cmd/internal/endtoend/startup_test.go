@@ -24,7 +24,7 @@ func TestOracleFlowsBeforeRoutes(t *testing.T) {
 		return
 	}
 	c := captures[len(captures)-1]
-	g := startGroup(t, 4, "--sink", "stdout")
+	g := startGroup(t, 4, "--sink", "stdout", "--join-new-wait", "1m") // a slow machine takes more than the usual 6 s to come to the routes
 	began := time.Now()
 	datagrams := playPart(t, dir, c, g, "ipfix", "0s")
 	daemons.Eventually(t, "flows to be held", func() error {
