@@ -218,7 +218,7 @@ func TestSessionsOfADeviceAreBounded(t *testing.T) {
 		waitFor(t, "the session", open(float64(2+i)))
 	}
 	for _, c := range conns[:2] {
-		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(patience))
 		if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("an old session is open: %v", err)
 		}

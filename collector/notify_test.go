@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,9 +16,11 @@ import (
 type gatedSink struct {
 	Sink
 	gate sync.Mutex
+	came atomic.Int64 // how often the owner has come to the gate
 }
 
 func (s *gatedSink) Get() *sink.Item {
+	s.came.Add(1)
 	s.gate.Lock()
 	defer s.gate.Unlock()
 	return s.Sink.Get()
@@ -73,9 +76,10 @@ func TestManagerIsTold(t *testing.T) {
 
 	gated.gate.Lock()
 	r := &running{cfg: cfg}
-	before := manager.alive()
 	r.send(t, flows(t, 0, 1))
-	// One may have been asked for before the datagram came.
+	waitFor(t, "the owner to be stuck", func() bool { return gated.came.Load() > 0 })
+	before := manager.alive()
+	// One may have been asked for before the owner was stuck.
 	time.Sleep(3 * vouchEvery) // the length of the silence, not a wait for something
 	if n := manager.alive() - before; n > 1 {
 		t.Errorf("%d signs of life of a stuck owner", n)

@@ -116,7 +116,7 @@ func TestOddInput(t *testing.T) {
 			return r.metrics(t)["telcol_intake_datagrams_total{}"] == was["telcol_intake_datagrams_total{}"]+1
 		})
 		got := since(was)
-		for end := time.Now().Add(5 * time.Second); !maps.Equal(got, want) && time.Now().Before(end); { // it is counted before it is decoded
+		for end := time.Now().Add(patience); !maps.Equal(got, want) && time.Now().Before(end); { // it is counted before it is decoded
 			got = since(was)
 		}
 		if !maps.Equal(got, want) {
@@ -159,7 +159,7 @@ func TestOddStreams(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(patience))
 		if n, err := c.Read(make([]byte, 1)); n != 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("%s: %d octets, error %v; want a closed connection", name, n, err)
 		}

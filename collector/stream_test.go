@@ -110,7 +110,7 @@ func TestStreamBounds(t *testing.T) {
 	r.wait(t, streamsOpen, 2)
 	closed := func(c *net.TCPConn) {
 		t.Helper()
-		c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		c.SetReadDeadline(time.Now().Add(patience))
 		if n, err := c.Read(make([]byte, 1)); n > 0 || err == nil || strings.Contains(err.Error(), "timeout") {
 			t.Errorf("the connection is still open: %v", err)
 		}

@@ -107,7 +107,7 @@ func TestStopWithSuccessor(t *testing.T) {
 	for _, otherVersion := range []bool{false, true} {
 		t.Run(fmt.Sprintf("other version %v", otherVersion), func(t *testing.T) {
 			r := startReplaced(t, t.TempDir())
-			r.next = exec.Command("sleep", "20")
+			r.next = exec.Command("sleep", "1000")
 			r.ask <- struct{}{}
 			waitFor(t, "a successor", func() bool { return r.successors.pid.Load() != 0 })
 			pid := int(r.successors.pid.Load())

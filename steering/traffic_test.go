@@ -15,6 +15,9 @@ import (
 
 var bg = context.Background()
 
+// patience is how long these tests wait for an answer: a machine may be busy, and one that passes waits for none of it.
+const patience = 2 * time.Minute
+
 // lastPort hands each test ports of its own.
 var lastPort atomic.Uint32
 
@@ -138,7 +141,7 @@ func (p *place) received(t *testing.T) map[netip.Addr]int {
 func dial(device netip.Addr, port uint16) (net.Conn, error) {
 	d := net.Dialer{
 		LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(device, 0)),
-		Timeout:   3 * time.Second,
+		Timeout:   patience,
 	}
 	return d.Dial("tcp", target(device, port).String())
 }

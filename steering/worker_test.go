@@ -274,7 +274,7 @@ func askTCP(device netip.Addr, port uint16) (reply, error) {
 }
 
 func readReply(c net.Conn) (r reply, err error) {
-	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	c.SetReadDeadline(time.Now().Add(patience))
 	buf := make([]byte, 64)
 	n, err := c.Read(buf)
 	if errors.Is(err, unix.ECONNREFUSED) {

@@ -78,7 +78,7 @@ func TestKafkaOfferBoundsItsTopic(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-	case <-time.After(15 * time.Second):
+	case <-time.After(patience):
 		t.Fatalf("nobody told of room: %v %+v", s.Status(), s.Counters())
 	}
 	all := n + 500

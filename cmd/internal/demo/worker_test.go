@@ -71,7 +71,7 @@ func startFake(t *testing.T, kind string) *worker {
 
 func TestWorkerProcess(t *testing.T) {
 	w := startFake(t, "good")
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	if err := w.waitReady(ctx); err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func TestWorkerProcess(t *testing.T) {
 	if got := total([]*worker{w, w}, "telcol_ipfix_records_total"); got != 10 {
 		t.Errorf("got %v records", got)
 	}
-	if err := w.stop(20 * time.Second); err != nil {
+	if err := w.stop(2 * time.Minute); err != nil {
 		t.Error(err)
 	}
 	if err := lookAll(ctx, []*worker{w}); err == nil {
@@ -100,7 +100,7 @@ func TestWorkerThatFails(t *testing.T) {
 
 func TestWorkerThatDoesNotEnd(t *testing.T) {
 	w := startFake(t, "stubborn")
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	if err := w.waitReady(ctx); err != nil {
 		t.Fatal(err)

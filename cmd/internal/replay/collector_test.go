@@ -200,7 +200,7 @@ func (c *collector) accepted(t *testing.T) {
 // settled waits until so many datagrams and octets came, and returns everything.
 func (c *collector) settled(t *testing.T, datagrams, octets int) (flows []event, streams []event) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		c.mu.Lock()
 		flows, streams = append([]event(nil), c.datagrams...), nil

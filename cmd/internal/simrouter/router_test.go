@@ -110,7 +110,7 @@ func (c *collector) reset() {
 // serve plays the collector until done says so; it gives records to check.
 func (c *collector) serve(what string, check func([]byte) error, done func() bool) {
 	c.t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for !done() {
 		select {
 		case b := <-c.batches:

@@ -98,7 +98,7 @@ func supervise(t *testing.T, change func(*Config), roles ...string) *supervised 
 			return cmd
 		},
 		First: 10 * time.Millisecond, Most: 80 * time.Millisecond, Healthy: time.Hour,
-		Patience: 10 * time.Second, StartPatience: 10 * time.Second,
+		Patience: daemons.Patience, StartPatience: daemons.Patience,
 		Restart: s.restart, Ready: func() { close(s.ready) },
 		Restarting: func() { fmt.Fprintln(out, "restart begins") },
 		Restarted:  func(err error) { fmt.Fprintln(out, "restart ends:", err) },
@@ -150,7 +150,7 @@ func (s *supervised) pids(t *testing.T, slots ...int) (pids []int) {
 func (s *supervised) await(t *testing.T, pattern string) {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
-	for deadline := time.Now().Add(30 * time.Second); !re.MatchString(s.String()); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(daemons.Patience); !re.MatchString(s.String()); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("no %s in\n%s", pattern, s)
 		}
@@ -201,7 +201,7 @@ func TestFailingWorkerIsTriedMoreSeldom(t *testing.T) {
 // A worker that is stuck is killed, after it has said what it was at.
 func TestStuckWorkerIsKilled(t *testing.T) {
 	notShort(t)
-	s := supervise(t, func(cfg *Config) { cfg.Watchdog = 3 * time.Second }, roleGood, roleMute)
+	s := supervise(t, func(cfg *Config) { cfg.Watchdog = 6 * time.Second }, roleGood, roleMute)
 	s.await(t, `(?s)msg="worker is stuck, is killed" slot=1.*\[1\] SIGABRT: abort.*\[1\] goroutine .*"worker ended, is started again" slot=1`)
 	if n := len(s.pids(t, 0)); n != 1 {
 		t.Errorf("the other worker was started %d times", n)
@@ -211,7 +211,7 @@ func TestStuckWorkerIsKilled(t *testing.T) {
 // So is one that does not even run.
 func TestStoppedWorkerIsKilled(t *testing.T) {
 	notShort(t)
-	s := supervise(t, func(cfg *Config) { cfg.Watchdog = 3 * time.Second }, roleGood)
+	s := supervise(t, func(cfg *Config) { cfg.Watchdog = 6 * time.Second }, roleGood)
 	<-s.ready
 	syscall.Kill(s.pids(t)[0], syscall.SIGSTOP)
 	s.await(t, `(?s)is stuck, is killed.*started again" slot=0 pid=\d+ end="signal: killed".*worker is ready`)
@@ -237,7 +237,7 @@ func TestRollingRestart(t *testing.T) {
 func TestRollingTakeover(t *testing.T) {
 	var s *supervised
 	s = supervise(t, func(cfg *Config) {
-		cfg.Watchdog = 10 * time.Second
+		cfg.Watchdog = daemons.Patience
 		cfg.Successor = func(slot int) *exec.Cmd {
 			pids := s.pids(t, slot)
 			cmd := cfg.Command(slot)
@@ -267,7 +267,7 @@ func TestTakeoverFails(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := supervise(t, func(cfg *Config) {
-				cfg.StartPatience = 4 * time.Second
+				cfg.StartPatience = 8 * time.Second
 				cfg.Successor = func(slot int) *exec.Cmd {
 					cmd := cfg.Command(slot)
 					cmd.Env = append(cmd.Env, envRole+"="+c.role)
@@ -316,9 +316,9 @@ func TestRollingRestartEnds(t *testing.T) {
 
 func TestStubbornWorkerIsKilledAtTheStop(t *testing.T) {
 	notShort(t)
-	s := supervise(t, func(cfg *Config) { cfg.Patience = 3 * time.Second }, roleStubborn, roleGood)
+	s := supervise(t, func(cfg *Config) { cfg.Patience = 6 * time.Second }, roleStubborn, roleGood)
 	<-s.ready
-	want := fmt.Sprintf("worker of slot 0 (pid %d) did not end within 3s and was killed", s.pids(t, 0)[0])
+	want := fmt.Sprintf("worker of slot 0 (pid %d) did not end within 6s and was killed", s.pids(t, 0)[0])
 	if err := s.stop(); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
