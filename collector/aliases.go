@@ -83,10 +83,24 @@ func (a *aliases) start(c *correlate.Correlator) error {
 			return err
 		}
 	}
+	a.putInEffect(c)
+	return nil
+}
+
+// putInEffect gives the correlator what is known and returns the addresses that mean another device now.
+func (a *aliases) putInEffect(c *correlate.Correlator) (changed []netip.Addr) {
 	all := a.all()
 	a.inEffect.Store(&all)
-	c.SetAliases(all)
-	return nil
+	return c.SetAliases(all)
+}
+
+// takeUp is refresh at the end of a takeover, before the worker reads: the devices are told by what was in effect in the worker before,
+// which may have had another configuration. Records that a change makes are made here alone, since the worker before has ended.
+func (a *aliases) takeUp(c *correlate.Correlator) {
+	changed := a.putInEffect(c)
+	if len(changed) > 0 {
+		a.w.log.Info("aliases are others than those of the worker before", "addresses", len(changed), "sessions closed", a.w.parked.move(changed))
+	}
 }
 
 // tellGroup gives the kernel an alias. A worker that may not write the group's pins says what to do, once.

@@ -57,6 +57,9 @@ func (w *worker) session(ctx context.Context, conn *net.TCPConn, from netip.Addr
 	if !w.owned.allows(from.Addr()) { // since a moment ago
 		w.conns.refuse(noted)
 	}
+	if was.moved {
+		w.conns.move(noted)
+	}
 	if !w.mayStay(from) {
 		return
 	}

@@ -139,6 +139,14 @@ func (c *connections) refuseLocked(n *connection) {
 	n.conn.Close()
 }
 
+// move closes one connection, whose address is another device's now.
+func (c *connections) move(n *connection) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n.moved = true
+	n.conn.Close()
+}
+
 // closeFrom closes the connections from some addresses, which are other devices' now, and returns how many there were.
 func (c *connections) closeFrom(addrs []netip.Addr) (closed int) {
 	c.mu.Lock()

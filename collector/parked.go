@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/telcol/telcol/correlate"
@@ -23,6 +24,7 @@ type parkedConn struct {
 	events  *parkedEvents
 	file    *os.File // the socket, a duplicate
 	late    *late    // is told when the session has caught up; nil for one that has begun here
+	moved   bool     // its address is another device's now: it is to end as one that is closed by closeFrom
 }
 
 type connKind byte
@@ -63,6 +65,19 @@ func (p *parked) add(c *parkedConn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.idle = append(p.idle, c)
+}
+
+// move has the connections from some addresses, which are other devices' now, closed when they go on, and returns how many there are.
+func (p *parked) move(addrs []netip.Addr) (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.idle {
+		if slices.Contains(addrs, c.from.Addr()) {
+			c.moved = true
+			n++
+		}
+	}
+	return n
 }
 
 // drop lets go of the sockets, which another process has.

@@ -110,6 +110,9 @@ func (s *streams) session(ctx context.Context, conn *net.TCPConn, from netip.Add
 	if !s.owned.allows(device) { // since a moment ago
 		s.conns.refuse(noted)
 	}
+	if was.moved {
+		s.conns.move(noted)
+	}
 	if !s.owned.owns(device) {
 		if s.owned.owned(device) {
 			s.moved.Add(1)

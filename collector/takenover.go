@@ -129,6 +129,7 @@ func (p *predecessor) takeOver() error {
 		w.brokenTakeovers.Add(1)
 		w.log.Warn("the worker before did not end in order, records of it may be lost", "err", err)
 	}
+	w.aliases.takeUp(w.core.corr)
 	w.log.Info("slot taken over", "from", p.conn.PID(), "devices", p.devices, "routes", p.routes, "connections", p.conns, "spooled", p.spooled,
 		"took", time.Since(p.began).Round(time.Millisecond))
 	return nil
@@ -247,9 +248,7 @@ func (p *predecessor) takeNumbers(text []byte) error {
 	if w.aliases.learnt == nil {
 		w.aliases.learnt = make(map[netip.Addr]netip.Addr)
 	}
-	if err := w.aliases.start(w.core.corr); err != nil {
-		return err
-	}
+	w.core.corr.SetAliases(n.InEffect)
 	return w.core.corr.RestoreLive(n.Devices)
 }
 

@@ -2,12 +2,16 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/telcol/telcol/collector/takeover"
+	"github.com/telcol/telcol/ipfix"
 )
 
 // TestPredecessorsEnd hands a worker over that knows nothing, and ends in order or not. What it told before counts either way.
@@ -83,4 +87,53 @@ func endAsPredecessor(ln *takeover.Listener, datagram []byte, last func(*takeove
 		return err
 	}
 	return last(to)
+}
+
+// TestTakeoverWithOtherAliases has a worker taken over by one whose configuration makes two addresses one device. What both had told is that
+// one's, and the BMP session of the address that is an alias now ends, to begin anew.
+func TestTakeoverWithOtherAliases(t *testing.T) {
+	old := startTest(t, func(c *Config) { c.RunDir = t.TempDir() })
+	bmp := old.announce(t)
+	defer bmp.Close()
+	alias := old.announceFrom(t, "127.0.0.2", 2)
+	defer alias.Close()
+	old.sendFrom(t, "127.0.0.2", flows(t, 0, 1))
+	waitFor(t, "the record", func() bool { return old.metrics(t)[`telcol_ipfix_records_total{kind="data",}`] == 1 })
+	next := startWith(t, old.cfg, func(c *Config) { c.Aliases.Addresses = []string{"127.0.0.2=127.0.0.1"} }, true)
+	if err := <-old.ended; err != nil {
+		t.Fatal(err)
+	}
+	alias.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if n, err := alias.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("session of the alias: %d octets, %v, want its end", n, err)
+	}
+	next.sendFrom(t, "127.0.0.2", dataAlone(t, 1))
+	waitFor(t, "a record by the template of before", func() bool { return next.metrics(t)[`telcol_ipfix_records_total{kind="data",}`] == 1 })
+	waitFor(t, "the end of the session", func() bool { return next.metrics(t)[`telcol_bmp_sessions{}`] == 1 })
+	if m := next.metrics(t); m[`telcol_devices{}`] != 1 || m[`telcol_rib_routes{}`] != 1 {
+		t.Errorf("%v devices, %v routes, want one of each", m[`telcol_devices{}`], m[`telcol_rib_routes{}`])
+	}
+	next.stop(t)
+	line := next.stdout.lines()[0]
+	for _, want := range []string{`"device":"127.0.0.1"`, `"exporter_addr":"127.0.0.2"`, `"join_dst":"hit"`} {
+		if !strings.Contains(line, want) {
+			t.Errorf("record without %s: %s", want, line)
+		}
+	}
+}
+
+// dataAlone is flows of one record, without the template.
+func dataAlone(t *testing.T, sequence uint32) []byte {
+	t.Helper()
+	var b ipfix.Builder
+	b.Begin(nil, ipfix.Header{Version: ipfix.VersionIPFIX, ExportTime: time.Now().UnixNano(), Domain: 1, Sequence: sequence})
+	b.Set(256)
+	b.Addr(netip.MustParseAddr("10.1.0.1"))
+	b.Addr(netip.MustParseAddr("10.1.1.1"))
+	b.Uint(100, 4)
+	msg, err := b.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return msg
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -79,7 +80,8 @@ type numbers struct {
 	Events   uint64 `json:"events"`   // last number of a session's events
 	Devices  []byte `json:"devices"`  // see correlate.Correlator.AppendLive
 
-	Aliases map[netip.Addr]netip.Addr `json:"aliases"` // that were learnt
+	Aliases  map[netip.Addr]netip.Addr `json:"aliases"`   // that were learnt
+	InEffect map[netip.Addr]netip.Addr `json:"in_effect"` // by which the devices are told
 }
 
 // takeoverSocket is where a worker can be asked to hand over; "" when there is no place that only its slot has.
@@ -308,7 +310,10 @@ func (t *taker) tell(w *worker) error {
 			return err
 		}
 	}
-	n := numbers{Sessions: w.sessions.Load(), Streams: w.streams.ids.Load(), Devices: w.core.corr.AppendLive(nil), Aliases: w.aliases.known()}
+	n := numbers{
+		Sessions: w.sessions.Load(), Streams: w.streams.ids.Load(), Devices: w.core.corr.AppendLive(nil),
+		Aliases: w.aliases.known(), InEffect: maps.Collect(w.core.corr.Aliases()),
+	}
 	if w.events != nil {
 		n.Events = w.events.lastID.Load()
 	}

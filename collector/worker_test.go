@@ -46,6 +46,12 @@ func startTest(t *testing.T, change func(*Config)) *running {
 	cfg.Slot, cfg.Steering, cfg.Sink = 0, false, SinkStdout
 	cfg.ListenIPFIX, cfg.ListenBMP, cfg.HTTP = freeAddr(t), freeAddr(t), freeAddr(t)
 	cfg.Join.NewWait = 0 // most tests are about flows alone
+	return startWith(t, cfg, change, false)
+}
+
+// startWith starts a worker, which may have to take over from one that runs.
+func startWith(t *testing.T, cfg Config, change func(*Config), takeover bool) *running {
+	t.Helper()
 	if change != nil {
 		change(&cfg)
 	}
@@ -53,7 +59,7 @@ func startTest(t *testing.T, change func(*Config)) *running {
 	ctx, cancel := context.WithCancel(t.Context())
 	r.cancel = cancel
 	go func() {
-		r.ended <- Run(ctx, cfg, Env{Stdout: r.stdout, Log: slog.New(slog.NewTextHandler(r.log, nil))})
+		r.ended <- Run(ctx, cfg, Env{Stdout: r.stdout, Log: slog.New(slog.NewTextHandler(r.log, nil)), Takeover: takeover})
 	}()
 	waitFor(t, "worker to be ready", func() bool {
 		resp, err := http.Get("http://" + cfg.HTTP + "/readyz")
@@ -141,8 +147,15 @@ func (r *running) send(t *testing.T, msgs ...[]byte) {
 // announce opens a BMP session that tells one route and returns it open.
 func (r *running) announce(t *testing.T) net.Conn {
 	t.Helper()
+	return r.announceFrom(t, "127.0.0.1", 1)
+}
+
+// announceFrom is announce from an address of the loopback network, after which the worker has so many routes.
+func (r *running) announceFrom(t *testing.T, from string, routes float64) net.Conn {
+	t.Helper()
 	_, port, _ := net.SplitHostPort(r.cfg.ListenBMP)
-	c, err := net.Dial("tcp", "127.0.0.1:"+port)
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	c, err := d.DialContext(t.Context(), "tcp", "127.0.0.1:"+port)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +167,7 @@ func (r *running) announce(t *testing.T) net.Conn {
 	if _, err := c.Write(b); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the route", func() bool { return r.metrics(t)[`telcol_rib_routes{}`] == 1 })
+	waitFor(t, "the route", func() bool { return r.metrics(t)[`telcol_rib_routes{}`] == routes })
 	return c
 }
 
