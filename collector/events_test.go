@@ -21,6 +21,7 @@ import (
 
 	"github.com/telcol/telcol/bmp"
 	"github.com/telcol/telcol/bmp/bgp"
+	"github.com/telcol/telcol/deploy/freeport"
 )
 
 // event is what the tests look at of an event.
@@ -391,7 +392,7 @@ func dump(c io.Writer) error {
 // TestEventsOverflowDrop fills the queue of events while Kafka is away: nothing waits, the losses are counted, and once Kafka is there the
 // topic says what is missing.
 func TestEventsOverflowDrop(t *testing.T) {
-	port := freePort(t)
+	port := freeport.Get(t)
 	r := startTest(t, func(cfg *Config) {
 		cfg.Sink, cfg.Kafka.Brokers, cfg.BMP.Events = SinkKafka, []string{fmt.Sprintf("127.0.0.1:%d", port)}, EventsAll
 		cfg.BMP.EventsBuffer = 1 << 20
@@ -482,7 +483,7 @@ func checkGaps(t *testing.T, events []event, lost uint64) {
 
 // TestEventsOverflowSlow fills the queue likewise: the device waits, its flows and other devices' do not, and nothing is lost.
 func TestEventsOverflowSlow(t *testing.T) {
-	port := freePort(t)
+	port := freeport.Get(t)
 	r := startTest(t, func(cfg *Config) {
 		cfg.Sink, cfg.Kafka.Brokers, cfg.BMP.Events = SinkKafka, []string{fmt.Sprintf("127.0.0.1:%d", port)}, EventsAll
 		cfg.BMP.EventsBuffer, cfg.BMP.EventsOverflow = 1<<20, OverflowSlow
@@ -520,7 +521,7 @@ func TestEventsOverflowSlow(t *testing.T) {
 // TestStopWhileWaiting stops a worker whose session waits for a Kafka that never comes.
 func TestStopWhileWaiting(t *testing.T) {
 	r := startTest(t, func(cfg *Config) {
-		cfg.Sink, cfg.Kafka.Brokers, cfg.BMP.Events = SinkKafka, []string{fmt.Sprintf("127.0.0.1:%d", freePort(t))}, EventsAll
+		cfg.Sink, cfg.Kafka.Brokers, cfg.BMP.Events = SinkKafka, []string{fmt.Sprintf("127.0.0.1:%d", freeport.Get(t))}, EventsAll
 		cfg.BMP.EventsBuffer, cfg.BMP.EventsOverflow, cfg.DrainAfter = 1<<20, OverflowSlow, 1
 	})
 	go dump(r.dialBMP(t, "127.0.0.5"))

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
@@ -28,6 +27,7 @@ import (
 
 	"github.com/telcol/telcol/bmp"
 	"github.com/telcol/telcol/bmp/bgp"
+	"github.com/telcol/telcol/deploy/freeport"
 	"github.com/telcol/telcol/ipfix"
 )
 
@@ -588,42 +588,10 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Fatalf("waited %v for %s", patience, what)
 }
 
-// Ports below those that the kernel gives to sockets that ask for none: one of those that is free now may belong to a connection a moment
-// later. The search goes on where it ended, so that no port is given twice, and begins elsewhere in other processes.
-const (
-	firstPort = 27_000
-	ports     = 2_500
-)
-
-var (
-	portsFrom = rand.Uint32N(ports)
-	nextPort  atomic.Uint32
-)
-
-// freePort gives a port that is free for UDP and for TCP: IPFIX has one for both.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range ports {
-		at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(firstPort+(portsFrom+nextPort.Add(1))%ports))
-		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
-		if err != nil {
-			continue
-		}
-		l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at))
-		c.Close()
-		if err == nil {
-			l.Close()
-			return int(at.Port())
-		}
-	}
-	t.Fatal("no port is free for UDP and TCP")
-	return 0
-}
-
-// freeAddr gives an address with such a port.
+// freeAddr gives an address with a port that is free for UDP and for TCP.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	return fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	return fmt.Sprintf("127.0.0.1:%d", freeport.Get(t))
 }
 
 type safeBuffer struct {

@@ -13,6 +13,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"golang.org/x/sys/unix"
+
+	"github.com/telcol/telcol/deploy/freeport"
 )
 
 // brokerEnv makes the test binary a broker instead: one that takes records and keeps none, in a process of its own so that the
@@ -146,7 +148,7 @@ func flowRecords(n int) [][]byte {
 
 // BenchmarkHandover is Get and Send alone: records go into the line and the oldest is dropped.
 func BenchmarkHandover(b *testing.B) {
-	s := newKafka(b, KafkaConfig{Brokers: []string{fmt.Sprintf("127.0.0.1:%d", freePort(b))}, BufferBytes: 4 << 20})
+	s := newKafka(b, KafkaConfig{Brokers: []string{fmt.Sprintf("127.0.0.1:%d", freeport.Get(b))}, BufferBytes: 4 << 20})
 	flow := flowRecord()
 	b.ReportAllocs()
 	for b.Loop() {

@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -190,32 +187,6 @@ func TestKafkaKeepsOrderPerKey(t *testing.T) {
 	if sum := checkSums(t, s.Counters()); sum.Delivered != keys*per {
 		t.Errorf("delivered %d", sum.Delivered)
 	}
-}
-
-// Ports below those that the kernel gives to sockets that ask for none: one of those that is free now may belong to a connection a moment
-// later.
-const (
-	firstPort = 29_500
-	ports     = 2_500
-)
-
-var (
-	portsFrom = rand.Uint32N(ports)
-	nextPort  atomic.Uint32
-)
-
-// freePort returns a port that a broker can come back to, and that nobody was given before.
-func freePort(t testing.TB) int {
-	t.Helper()
-	for range ports {
-		port := firstPort + int((portsFrom+nextPort.Add(1))%ports)
-		if l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}); err == nil {
-			l.Close()
-			return port
-		}
-	}
-	t.Fatal("no port is free")
-	return 0
 }
 
 func TestKafkaRefusedRecordsAreCounted(t *testing.T) {

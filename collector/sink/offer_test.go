@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/telcol/telcol/deploy/freeport"
 )
 
 // offerer is what both sinks are for a topic with a limit.
@@ -46,7 +48,7 @@ func offer(s offerer, topic int, key string, from, to int) (next int) {
 // TestKafkaOfferBoundsItsTopic fills a topic with a limit while no broker is there: it takes none of the memory of the other topic, the
 // caller learns what did not fit, and is told when there is room.
 func TestKafkaOfferBoundsItsTopic(t *testing.T) {
-	port := freePort(t)
+	port := freeport.Get(t)
 	s := newKafka(t, KafkaConfig{
 		Brokers: []string{fmt.Sprintf("127.0.0.1:%d", port)}, BufferBytes: 256 << 10, Linger: time.Millisecond,
 		Topics: []Topic{{Name: testTopic}, {Name: "telcol.limited", Limit: 128 << 10}},
@@ -122,7 +124,7 @@ func TestKafkaOfferFromManyGoroutines(t *testing.T) {
 // TestCloseEndsWaitForRoom checks that nobody is left waiting, and that what is offered then is counted.
 func TestCloseEndsWaitForRoom(t *testing.T) {
 	kafka := newKafka(t, KafkaConfig{
-		Brokers: []string{fmt.Sprintf("127.0.0.1:%d", freePort(t))}, Topics: []Topic{{Name: testTopic, Limit: 4 << 10}},
+		Brokers: []string{fmt.Sprintf("127.0.0.1:%d", freeport.Get(t))}, Topics: []Topic{{Name: testTopic, Limit: 4 << 10}},
 	})
 	r, w := io.Pipe()
 	defer r.Close()
@@ -202,7 +204,7 @@ func TestStdoutOfferBoundsItsTopic(t *testing.T) {
 
 func TestOfferAllocatesNothing(t *testing.T) {
 	s := newKafka(t, KafkaConfig{
-		Brokers: []string{fmt.Sprintf("127.0.0.1:%d", freePort(t))}, Topics: []Topic{{Name: testTopic, Limit: 1 << 20}},
+		Brokers: []string{fmt.Sprintf("127.0.0.1:%d", freeport.Get(t))}, Topics: []Topic{{Name: testTopic, Limit: 1 << 20}},
 	})
 	items := make([]*Item, 16)
 	avg := testing.AllocsPerRun(1000, func() {

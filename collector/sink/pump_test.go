@@ -12,6 +12,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/telcol/telcol/deploy/freeport"
 )
 
 // A window far smaller than the load sends nearly every record through the line and the pump.
@@ -28,7 +30,7 @@ func TestKafkaKeepsOrderThroughTheLine(t *testing.T) {
 }
 
 func TestKafkaFullDropsOldest(t *testing.T) {
-	port := freePort(t)
+	port := freeport.Get(t)
 	s := newKafka(t, KafkaConfig{Brokers: []string{fmt.Sprintf("127.0.0.1:%d", port)}, BufferBytes: 1 << 20})
 	const sent = 5000
 	sendNumbered(s, 1, 0, sent)
@@ -53,7 +55,7 @@ func TestKafkaFullDropsOldest(t *testing.T) {
 // Memory is charged as it is used: a small record must not cost what a large one does.
 func TestKafkaChargesWhatIsUsed(t *testing.T) {
 	for _, size := range []int{100, 1100, 20_000} {
-		s := newKafka(t, KafkaConfig{Brokers: []string{fmt.Sprintf("127.0.0.1:%d", freePort(t))}})
+		s := newKafka(t, KafkaConfig{Brokers: []string{fmt.Sprintf("127.0.0.1:%d", freeport.Get(t))}})
 		const records = 1000
 		for range records {
 			it := s.Get()
@@ -143,7 +145,7 @@ func TestKafkaFlushDeadline(t *testing.T) {
 }
 
 func TestKafkaCloseCounts(t *testing.T) {
-	s := newKafka(t, KafkaConfig{Brokers: []string{fmt.Sprintf("127.0.0.1:%d", freePort(t))}})
+	s := newKafka(t, KafkaConfig{Brokers: []string{fmt.Sprintf("127.0.0.1:%d", freeport.Get(t))}})
 	sendNumbered(s, 1, 0, 10)
 	s.Close()
 	s.Close()
@@ -153,7 +155,7 @@ func TestKafkaCloseCounts(t *testing.T) {
 }
 
 func TestKafkaAllocatesNothing(t *testing.T) {
-	s := newKafka(t, KafkaConfig{Brokers: []string{fmt.Sprintf("127.0.0.1:%d", freePort(t))}})
+	s := newKafka(t, KafkaConfig{Brokers: []string{fmt.Sprintf("127.0.0.1:%d", freeport.Get(t))}})
 	// Without a broker every record goes into the line; taken out again there is a steady state without the client's batches.
 	value := bytes.Repeat([]byte("x"), 400)
 	avg := testing.AllocsPerRun(1000, func() {

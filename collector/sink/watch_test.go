@@ -16,10 +16,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
+
+	"github.com/telcol/telcol/deploy/freeport"
 )
 
 func TestKafkaBrokerComesLate(t *testing.T) {
-	port := freePort(t)
+	port := freeport.Get(t)
 	addr := fmt.Sprintf("127.0.0.1:%d", port)
 	s := newKafka(t, KafkaConfig{Brokers: []string{addr}, CreateTopics: true, Partitions: 2, Replication: 1})
 	sendNumbered(s, 5, 0, 100)
@@ -38,7 +40,7 @@ func TestKafkaBrokerComesLate(t *testing.T) {
 }
 
 func TestKafkaBrokerGoesAndComesBack(t *testing.T) {
-	port, dir := freePort(t), t.TempDir()
+	port, dir := freeport.Get(t), t.TempDir()
 	start := func() *kfake.Cluster {
 		return cluster(t, kfake.Ports(port), kfake.DataDir(dir), kfake.SeedTopics(3, testTopic))
 	}

@@ -2,10 +2,7 @@ package daemons
 
 import (
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -45,43 +42,4 @@ func Get(url string) (body string, code int, err error) {
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	return string(b), resp.StatusCode, err
-}
-
-// Ports below those that the kernel gives to sockets that ask for none (net.ipv4.ip_local_port_range). One of those that is free now may belong to
-// a connection a moment later.
-const (
-	firstPort = 15_000
-	ports     = 12_000
-)
-
-// nextPort is where the search goes on, so that no port is given twice in a process; other processes begin elsewhere.
-var nextPort atomic.Uint32
-
-func init() { nextPort.Store(rand.Uint32()) }
-
-// FreePort finds a port that nobody uses on any local address, for UDP or for TCP: a listener for IPFIX is both.
-func FreePort(t testing.TB) int {
-	t.Helper()
-	for range ports {
-		port := firstPort + int(nextPort.Add(1)%ports)
-		if portIsFree(port) {
-			return port
-		}
-	}
-	t.Fatal("no port is free")
-	return 0
-}
-
-func portIsFree(port int) bool {
-	c, err := net.ListenUDP("udp", &net.UDPAddr{Port: port})
-	if err != nil {
-		return false
-	}
-	defer c.Close()
-	l, err := net.ListenTCP("tcp", &net.TCPAddr{Port: port})
-	if err != nil {
-		return false
-	}
-	l.Close()
-	return true
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"github.com/telcol/telcol/deploy/freeport"
 )
 
 // Worker is a worker process of telcol.
@@ -27,7 +29,7 @@ type Worker struct {
 func StartWorker(t testing.TB, args ...string) *Worker {
 	t.Helper()
 	if !slices.Contains(args, "--http") {
-		args = append(args, "--http", fmt.Sprintf("127.0.0.1:%d", FreePort(t)))
+		args = append(args, "--http", fmt.Sprintf("127.0.0.1:%d", freeport.Get(t)))
 	}
 	w := &Worker{HTTP: args[slices.Index(args, "--http")+1]}
 	out, err := os.CreateTemp(t.TempDir(), "stdout-*.json")

@@ -25,6 +25,7 @@ import (
 	"github.com/telcol/telcol/bmp"
 	"github.com/telcol/telcol/bmp/bgp"
 	"github.com/telcol/telcol/cmd/internal/daemons"
+	"github.com/telcol/telcol/deploy/freeport"
 	"github.com/telcol/telcol/ipfix"
 )
 
@@ -146,7 +147,7 @@ type benchWorker struct {
 func startBenchWorker(b *testing.B, oneCore bool, args ...string) *benchWorker {
 	b.Helper()
 	path := daemons.Binary(b)
-	port := func() string { return fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(b)) }
+	port := func() string { return fmt.Sprintf("127.0.0.1:%d", freeport.Get(b)) }
 	w := &benchWorker{ipfix: port(), bmp: port(), http: port()}
 	var p *os.Process
 	var err error

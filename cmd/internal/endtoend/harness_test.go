@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/telcol/telcol/cmd/internal/daemons"
+	"github.com/telcol/telcol/deploy/freeport"
 )
 
 func TestMain(m *testing.M) { os.Exit(daemons.Main(m)) }
@@ -46,7 +47,7 @@ func startGroup(t *testing.T, slots int, args ...string) *group {
 func startGroupOn(t *testing.T, host string, slots int, args ...string) *group {
 	t.Helper()
 	g := &group{name: fmt.Sprintf("e2e-%d-%d", os.Getpid(), time.Now().UnixNano()%1e6)}
-	udp, tcp := daemons.FreePort(t), daemons.FreePort(t)
+	udp, tcp := freeport.Get(t), freeport.Get(t)
 	g.ipfix, g.bmp = fmt.Sprintf("127.0.0.1:%d", udp), fmt.Sprintf("127.0.0.1:%d", tcp)
 	daemons.Telcol(t, "steering", "init", "--group", g.name, "--slots", strconv.Itoa(slots))
 	t.Cleanup(func() { exec.Command(daemons.Binary(t), "steering", "destroy", "--group", g.name).Run() })

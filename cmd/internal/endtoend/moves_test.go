@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/telcol/telcol/cmd/internal/daemons"
+	"github.com/telcol/telcol/deploy/freeport"
 	"github.com/telcol/telcol/steering"
 )
 
@@ -133,8 +134,8 @@ func startUncapped(t *testing.T, slots int) *group {
 		t.Fatal(err)
 	}
 	g := &group{name: fmt.Sprintf("e2e-%d", os.Getpid()), state: daemons.Dir(t)}
-	g.ipfix = fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t))
-	g.bmp = fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t))
+	g.ipfix = fmt.Sprintf("127.0.0.1:%d", freeport.Get(t))
+	g.bmp = fmt.Sprintf("127.0.0.1:%d", freeport.Get(t))
 	key := filepath.Join(t.TempDir(), "key") // one that gives devices to each slot
 	if err := os.WriteFile(key, []byte("000102030405060708090a0b0c0d0e0f"), 0o600); err != nil {
 		t.Fatal(err)
@@ -154,7 +155,7 @@ func startUncapped(t *testing.T, slots int) *group {
 
 func startUncappedWorker(t *testing.T, g *group, slot int) *daemons.Worker {
 	t.Helper()
-	w := &daemons.Worker{HTTP: fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t))}
+	w := &daemons.Worker{HTTP: fmt.Sprintf("127.0.0.1:%d", freeport.Get(t))}
 	out, err := os.CreateTemp(t.TempDir(), "stdout-*.json")
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/telcol/telcol/cmd/internal/daemons"
+	"github.com/telcol/telcol/deploy/freeport"
 )
 
 // TestAnyPort lets the kernel choose the port for IPFIX where half of those that it has to give are taken for TCP.
@@ -26,7 +27,7 @@ func TestAnyPort(t *testing.T) {
 	}
 	for range 5 {
 		w := daemons.StartWorker(t, "--slot", "0", "--steering", "off", "--sink", "stdout",
-			"--listen-ipfix", "127.0.0.1:0", "--listen-bmp", fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t)))
+			"--listen-ipfix", "127.0.0.1:0", "--listen-bmp", fmt.Sprintf("127.0.0.1:%d", freeport.Get(t)))
 		w.WaitReady(t)
 		w.Stop(t)
 	}

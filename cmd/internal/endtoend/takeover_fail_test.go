@@ -17,6 +17,7 @@ import (
 
 	"github.com/telcol/telcol/cmd/internal/daemons"
 	"github.com/telcol/telcol/collector/takeover"
+	"github.com/telcol/telcol/deploy/freeport"
 )
 
 // TestTakeoversThatFail has processes begin a takeover and die at each step, and others that may not or cannot: the worker goes on, and
@@ -200,7 +201,7 @@ func TestTakeoverOfAnotherVersion(t *testing.T) {
 	other := daemons.StartCommand(t, cmd)
 	daemons.Eventually(t, "the other version to listen", func() error { _, err := os.Stat(socket); return err })
 	w := daemons.StartWorker(t, "--slot", "0", "--steering", "off", "--sink", "stdout", "--run-dir", dir, "--takeover",
-		"--listen-ipfix", fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t)), "--listen-bmp", fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t)))
+		"--listen-ipfix", fmt.Sprintf("127.0.0.1:%d", freeport.Get(t)), "--listen-bmp", fmt.Sprintf("127.0.0.1:%d", freeport.Get(t)))
 	w.WaitReady(t)
 	other.Wait(t)
 	if said := w.Output(); !strings.Contains(said, "cannot hand over what it knows") || !strings.Contains(said, "another version: 200, this is ") {
@@ -235,7 +236,7 @@ func TestOtherVersion(t *testing.T) {
 // TestTakeoverOfNobody starts a worker with --takeover where there is none: it starts as any other.
 func TestTakeoverOfNobody(t *testing.T) {
 	w := daemons.StartWorker(t, "--slot", "0", "--steering", "off", "--sink", "stdout", "--run-dir", t.TempDir(), "--takeover",
-		"--listen-ipfix", fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t)), "--listen-bmp", fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t)))
+		"--listen-ipfix", fmt.Sprintf("127.0.0.1:%d", freeport.Get(t)), "--listen-bmp", fmt.Sprintf("127.0.0.1:%d", freeport.Get(t)))
 	w.WaitReady(t)
 	w.Stop(t)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/telcol/telcol/cmd/internal/daemons"
 	"github.com/telcol/telcol/cmd/internal/simrouter"
+	"github.com/telcol/telcol/deploy/freeport"
 )
 
 // number is a variable of the environment, for more load than the tests need:
@@ -86,12 +87,12 @@ func startReplaceable(t *testing.T, addr string, args ...string) *replaceable {
 func replaceableGroup(t *testing.T, addr string, args ...string) *replaceable {
 	t.Helper()
 	g := &replaceable{group: &group{name: fmt.Sprintf("e2e-%d", os.Getpid()), state: daemons.Dir(t)}, out: filepath.Join(t.TempDir(), "records.json")}
-	udp, tcp := daemons.FreePort(t), daemons.FreePort(t)
+	udp, tcp := freeport.Get(t), freeport.Get(t)
 	g.ipfix, g.bmp = fmt.Sprintf("127.0.0.1:%d", udp), fmt.Sprintf("127.0.0.1:%d", tcp)
 	daemons.Telcol(t, "steering", "init", "--group", g.name, "--slots", "1")
 	t.Cleanup(func() { exec.Command(daemons.Binary(t), "steering", "destroy", "--force", "--group", g.name).Run() })
 	g.args = append([]string{
-		"worker", "--slot", "0", "--group", g.name, "--sink", "stdout", "--http", fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t)),
+		"worker", "--slot", "0", "--group", g.name, "--sink", "stdout", "--http", fmt.Sprintf("127.0.0.1:%d", freeport.Get(t)),
 		"--listen-ipfix", fmt.Sprintf("%s:%d", addr, udp), "--listen-bmp", fmt.Sprintf("%s:%d", addr, tcp), "--run-dir", g.state, "--bmp-quiet-period", "1s",
 	}, args...)
 	return g

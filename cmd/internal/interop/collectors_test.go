@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/telcol/telcol/cmd/internal/daemons"
+	"github.com/telcol/telcol/deploy/freeport"
 )
 
 // collector is a worker of telcol whose records are read.
@@ -23,9 +24,9 @@ type collector struct {
 
 func startCollector(t *testing.T) *collector {
 	t.Helper()
-	addr := fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t))
+	addr := fmt.Sprintf("127.0.0.1:%d", freeport.Get(t))
 	w := daemons.StartWorker(t, "--slot", "0", "--steering", "off", "--sink", "stdout",
-		"--listen-ipfix", addr, "--listen-bmp", fmt.Sprintf("127.0.0.1:%d", daemons.FreePort(t)))
+		"--listen-ipfix", addr, "--listen-bmp", fmt.Sprintf("127.0.0.1:%d", freeport.Get(t)))
 	w.WaitReady(t)
 	return &collector{Worker: w, addr: addr}
 }
@@ -111,7 +112,7 @@ type nfcapd struct {
 
 func startNfcapd(t *testing.T) *nfcapd {
 	t.Helper()
-	port := daemons.FreePort(t)
+	port := freeport.Get(t)
 	n := &nfcapd{addr: fmt.Sprintf("127.0.0.1:%d", port), dir: daemons.Dir(t)}
 	n.Process = daemons.Start(t, "nfcapd", "-w", n.dir, "-b", "127.0.0.1", "-p", strconv.Itoa(port))
 	daemons.Eventually(t, "nfcapd to listen", func() error {
