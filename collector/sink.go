@@ -2,9 +2,12 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strconv"
+	"syscall"
 
 	"github.com/telcol/telcol/collector/record"
 	"github.com/telcol/telcol/collector/sink"
@@ -53,6 +56,27 @@ func newSink(cfg *Config, env Env, log *slog.Logger) (Sink, error) {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	return k, nil
+}
+
+// reader is the standard output of a worker, which ends when nobody reads it any more, as head does after some lines.
+type reader struct {
+	out  io.Writer
+	lost chan<- error
+}
+
+// errNoReader says why such a worker ends.
+var errNoReader = errors.New("standard output has lost its reader, the worker ends")
+
+// Write writes to the output.
+func (r *reader) Write(b []byte) (int, error) {
+	n, err := r.out.Write(b)
+	if errors.Is(err, syscall.EPIPE) {
+		select {
+		case r.lost <- errNoReader:
+		default:
+		}
+	}
+	return n, err
 }
 
 func topicsOf(cfg *Config) []sink.Topic {

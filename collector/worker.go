@@ -67,7 +67,8 @@ type worker struct {
 	state   *stateDir  // nil without --state-dir
 	owned   *ownership // nil when steering is off
 	warn    *sampled
-	follow  *follower // nil when steering is off
+	follow  *follower  // nil when steering is off
+	lost    chan error // takes what ends the worker beside its readers; whoever finds it full has nothing to add
 
 	// Of the BMP sessions' goroutines.
 	attributes      *bgp.Cache // decoded path attributes, shared by all sessions
@@ -87,7 +88,9 @@ type worker struct {
 
 func newWorker(cfg Config, env Env) *worker {
 	log := env.Log.With("slot", cfg.Slot)
-	return &worker{cfg: cfg, env: env, log: log, warn: newSampled(log), attributes: bgp.NewCache(bgp.CacheConfig{})}
+	w := &worker{cfg: cfg, env: env, log: log, warn: newSampled(log), attributes: bgp.NewCache(bgp.CacheConfig{}), lost: make(chan error, 1)}
+	w.env.Stdout = &reader{out: env.Stdout, lost: w.lost}
+	return w
 }
 
 // start opens everything and claims the slot as its last step, so that a worker that cannot run leaves no trace.
@@ -167,9 +170,8 @@ func (w *worker) run(ctx context.Context) error {
 		owner.Go(w.state.run)
 		owner.Go(w.core.images.run)
 	}
-	lost := make(chan error, 1) // what ends the worker beside its readers
 	if w.follow != nil {
-		w.follow.fail = lost
+		w.follow.fail = w.lost
 	}
 	owner.Go(func() { w.follow.run(joining) })
 	owner.Go(func() { w.aliases.learn(joining) })
@@ -184,7 +186,7 @@ func (w *worker) run(ctx context.Context) error {
 	w.notify(notifyReady)
 	owner.Go(func() { w.replaceWhenAsked(joining) })
 
-	taker, err := w.serve(ctx, lost)
+	taker, err := w.serve(ctx, w.lost)
 	w.successors.leave(ctx.Err() != nil, taker != nil)
 	stopJoining()
 	stopTelling()
@@ -294,7 +296,7 @@ func (w *worker) deliver() error {
 	case err != nil && lost > 0:
 		w.log.Error("records lost at the stop", "records", lost, "before", before, "err", err)
 	case err != nil:
-		w.log.Warn("delivery at the stop", "err", err)
+		w.log.Warn("delivery at the stop", "lost", before, "err", err)
 	case before+lost > 0:
 		w.log.Warn("worker stopped, what was left is delivered, but records were lost", "records", before+lost)
 	default:

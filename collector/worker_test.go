@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -390,18 +391,36 @@ func TestAbsentBroker(t *testing.T) {
 // TestLossesAreToldAtTheStop loses records while the worker runs: its last words must not be that all were delivered.
 func TestLossesAreToldAtTheStop(t *testing.T) {
 	r := startTest(t, nil)
-	r.stdout.fails.Store(true)
+	r.stdout.fails.Store(&io.ErrShortWrite)
 	r.send(t, flows(t, 0, 7))
 	waitFor(t, "the loss", func() bool {
 		return r.metrics(t)[`telcol_lost_total{reason="write-error",,stage="sink"}`] == 7
 	})
-	r.stdout.fails.Store(false)
+	r.stdout.fails.Store(nil)
 	r.send(t, flows(t, 7, 1))
 	waitFor(t, "a delivery", func() bool {
 		return r.metrics(t)[`telcol_sink_records_total{result="delivered",,topic="telcol.flow"}`] == 1
 	})
 	r.stop(t)
 	if log := r.log.String(); strings.Contains(log, "all records were delivered") || !strings.Contains(log, "records were lost\" slot=0 records=7") {
+		t.Errorf("the loss is not told:\n%s", log)
+	}
+}
+
+// TestStdoutLosesItsReader ends a worker whose records nobody takes any more.
+func TestStdoutLosesItsReader(t *testing.T) {
+	r := startTest(t, nil)
+	var err error = &os.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.EPIPE}
+	r.stdout.fails.Store(&err)
+	r.send(t, flows(t, 0, 7))
+	select {
+	case err := <-r.ended:
+		if !errors.Is(err, errNoReader) {
+			t.Errorf("ended with %v", err)
+		}
+	case <-t.Context().Done():
+	}
+	if log := r.log.String(); !strings.Contains(log, "lost=7") {
 		t.Errorf("the loss is not told:\n%s", log)
 	}
 }
@@ -595,15 +614,15 @@ func freeAddr(t *testing.T) string {
 }
 
 type safeBuffer struct {
-	fails atomic.Bool
+	fails atomic.Pointer[error]
 
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
 func (s *safeBuffer) Write(p []byte) (int, error) {
-	if s.fails.Load() {
-		return 0, io.ErrShortWrite
+	if err := s.fails.Load(); err != nil {
+		return 0, *err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -26,9 +26,18 @@ func main() {
 	if !signal.Ignored(syscall.SIGHUP) && !takesHangup(os.Args[1:], hasTerminal()) { // nohup
 		stops = append(stops, syscall.SIGHUP)
 	}
+	if outlivesReaders(os.Args[1:]) {
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), stops...)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	os.Exit(run(ctx, system(), os.Args[1:]))
+}
+
+// outlivesReaders reports whether the command line is of a command that SIGPIPE must not end: a worker whose log, or whose records, lose
+// their reader has more to do than to vanish. The others are made for pipes.
+func outlivesReaders(args []string) bool {
+	return len(args) > 0 && (args[0] == "worker" || args[0] == "supervise")
 }
 
 // env is what the command takes from its surroundings; a test replaces it.

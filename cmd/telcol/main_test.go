@@ -5,13 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/telcol/telcol/collector"
 )
@@ -252,5 +256,45 @@ func TestReplayOfNothing(t *testing.T) {
 	got := telcol(t, env{}, "replay", filepath.Join(t.TempDir(), "no.pcap"))
 	if got.code != exitRun || got.stdout != "" || !strings.Contains(got.stderr, "no.pcap") || strings.Count(got.stderr, "\n") != 1 {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// TestWorkerOutlivesItsLog ends the reader of a worker's log, which must not end the worker.
+func TestWorkerOutlivesItsLog(t *testing.T) {
+	path := buildTelcol(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	l.Close()
+	cmd := exec.CommandContext(t.Context(), path, "worker", "--slot", "0", "--steering", "off", "--sink", "stdout", "--listen-ipfix", "127.0.0.1:0",
+		"--listen-bmp", "127.0.0.1:0", "--http", addr)
+	cmd.Stderr = w
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for ready := false; !ready; { // "worker runs" is in the log before that
+		select {
+		case err := <-ended:
+			t.Fatalf("the worker ended: %v", err)
+		case <-time.After(10 * time.Millisecond):
+		}
+		var out strings.Builder
+		ready = askReady(t.Context(), addr, &out) == nil
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("the worker ended with %v", err)
 	}
 }

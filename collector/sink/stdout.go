@@ -2,6 +2,7 @@ package sink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -48,7 +49,11 @@ type Stdout struct {
 	topics  []Counters
 	status  Status
 	closed  bool
+	since   time.Time // when the write under way began; zero when there is none
 }
+
+// ErrStuck says why records do not get out while no write has failed.
+var ErrStuck = errors.New("the reader of the output takes nothing")
 
 // lines are whole lines and of which topics they are.
 type lines struct {
@@ -169,10 +174,12 @@ func (s *Stdout) write() {
 		s.mu.Lock()
 		s.lines, s.writing = s.writing, s.lines
 		closed := s.closed
+		s.since = time.Now()
 		s.mu.Unlock()
 
 		err := s.writeLines()
 		s.mu.Lock()
+		s.since = time.Time{}
 		s.settleLocked(err)
 		s.moved.Broadcast()
 		s.mu.Unlock()
@@ -288,11 +295,14 @@ func (s *Stdout) Close() {
 	s.moved.Broadcast()
 }
 
-// Status tells whether the last write worked.
+// Status tells whether the last write worked, and whether the one under way takes too long.
 func (s *Stdout) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := s.status
+	if !s.since.IsZero() && st.Up && time.Since(s.since) >= stallAfter {
+		st.Up, st.Since, st.Err = false, s.since, ErrStuck
+	}
 	st.Waiting = s.waitingLocked()
 	return st
 }

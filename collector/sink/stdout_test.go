@@ -160,3 +160,33 @@ func TestStdoutWriteError(t *testing.T) {
 		t.Errorf("counters %+v, status %v", c, s.Status())
 	}
 }
+
+func TestStdoutStuckIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &pipe{gate: make(chan struct{})}
+		s := NewStdout(w, StdoutConfig{Topics: []string{"a"}})
+		defer s.Close()
+		send(s, 0, "", "line")
+		time.Sleep(stallAfter / 2)
+		if st := s.Status(); !st.Up {
+			t.Errorf("after half of the time: %v", st)
+		}
+		time.Sleep(stallAfter)
+		if st := s.Status(); st.Up || !errors.Is(st.Err, ErrStuck) || st.Waiting != 1 {
+			t.Errorf("after all of it: %v", st)
+		}
+		close(w.gate)
+		synctest.Wait()
+		if st := s.Status(); !st.Up || st.Err != nil {
+			t.Errorf("when it goes on: %v", st)
+		}
+	})
+}
+
+// pipe takes nothing until its gate is closed.
+type pipe struct{ gate chan struct{} }
+
+func (p *pipe) Write(b []byte) (int, error) {
+	<-p.gate
+	return len(b), nil
+}
