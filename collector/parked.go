@@ -23,7 +23,7 @@ type parkedConn struct {
 	pending []byte            // octets that were read and belong in front of the stream, where feed does not have them
 	events  *parkedEvents
 	file    *os.File // the socket, a duplicate
-	late    *late    // is told when the session has caught up; nil for one that has begun here
+	late    *late    // is told when the session has caught up; nil when nobody waits for that
 	moved   bool     // its address is another device's now: it is to end as one that is closed by closeFrom
 }
 
@@ -90,9 +90,8 @@ func (p *parked) drop() {
 	p.idle = nil
 }
 
-// unpark makes connections again of what waits, to be served by handlers that take from here what they need to go on. sessions tells when these have
-// read what waits in the sockets.
-func (p *parked) unpark(kind connKind) (conns []*net.TCPConn, sessions *late) {
+// unpark makes connections again of what waits, to be served by handlers that take from here what they need to go on.
+func (p *parked) unpark(kind connKind) (conns []*net.TCPConn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	left := p.idle[:0]
@@ -114,11 +113,19 @@ func (p *parked) unpark(kind connKind) (conns []*net.TCPConn, sessions *late) {
 		conns = append(conns, tcp)
 	}
 	p.idle = left
-	sessions = newLate(len(conns))
+	return conns
+}
+
+// await returns what tells when the handlers of some connections, which have not begun yet, have read what waits in the sockets. They must be
+// ones that say so, as those of BMP do.
+func (p *parked) await(conns []*net.TCPConn) *late {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	sessions := newLate(len(conns))
 	for _, conn := range conns {
 		p.resume[conn].late = sessions
 	}
-	return conns, sessions
+	return sessions
 }
 
 // take returns what a handler needs to go on with a connection, which is nothing for a new one.

@@ -250,10 +250,11 @@ func (w *worker) read(ctx context.Context) (readers *sync.WaitGroup, failed chan
 			}
 		})
 	}
-	resume, sessions := w.parked.unpark(connBMP)
+	resume := w.parked.unpark(connBMP)
 	joined := make(chan struct{}) // what is in the spool, which is older than what the sockets have
 	if s := w.spool; s != nil {
 		w.spool = nil
+		sessions := w.parked.await(resume)
 		readers.Go(func() {
 			w.catchUp(ctx, s, sessions)
 			close(joined)
@@ -272,7 +273,7 @@ func (w *worker) read(ctx context.Context) (readers *sync.WaitGroup, failed chan
 		resume = nil
 		start(func() error { return w.serveBMP(ctx, ln, conns) })
 	}
-	resume, _ = w.parked.unpark(connIPFIX)
+	resume = w.parked.unpark(connIPFIX)
 	for _, ln := range w.sockets.flows {
 		conns := resume
 		resume = nil
