@@ -19,8 +19,10 @@ type follower struct {
 	w     *worker
 	group *steering.Group
 
-	program atomic.Uint32 // revision that the sockets have
-	moved   atomic.Uint64 // connections closed because their device has moved
+	attach  func(context.Context) (revision uint32, err error) // gives the sockets the program that is pinned
+	program atomic.Uint32                                      // revision that the sockets have
+	stale   chan struct{}                                      // says that they may have another one than is pinned
+	moved   atomic.Uint64                                      // connections closed because their device has moved
 	sighted chan []netip.Addr
 	fail    chan<- error // takes what ends the worker
 
@@ -32,12 +34,16 @@ type follower struct {
 }
 
 const (
-	watchEvery = time.Second // how soon a change of the table is seen
-	beatEvery  = time.Second // how often the worker tells about itself
+	watchEvery   = time.Second      // how soon a change of the table is seen
+	beatEvery    = time.Second      // how often the worker tells about itself
+	refreshAgain = 15 * time.Second // after a program could not be attached
 )
 
 func newFollower(w *worker) *follower {
-	return &follower{w: w, group: w.sockets.group, sighted: make(chan []netip.Addr, 1)}
+	return &follower{
+		w: w, group: w.sockets.group, sighted: make(chan []netip.Addr, 1), stale: make(chan struct{}, 1),
+		attach: func(ctx context.Context) (uint32, error) { return w.sockets.held.Refresh(ctx) },
+	}
 }
 
 // run follows until ctx ends.
@@ -48,10 +54,13 @@ func (f *follower) run(ctx context.Context) {
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	parts.Go(func() { f.tell(ctx) })
-	f.refresh(ctx) // what has changed between opening the group and now
+	refreshing, stop := context.WithCancel(ctx)
+	defer stop()
+	f.outdated() // what has changed between opening the group and now
+	parts.Go(func() { f.refresh(refreshing) })
 	err := f.group.Watch(ctx, watchEvery, func(t *steering.Table) {
 		f.w.log.Info("steering table has changed", "generation", t.Generation(), "slots", t.Slots())
-		f.refresh(ctx)
+		f.outdated()
 		f.w.aliases.refresh(ctx)
 		f.shut(t)
 		parts.Go(func() { f.leave(ctx) })
@@ -60,6 +69,7 @@ func (f *follower) run(ctx context.Context) {
 		f.w.log.Error("steering group is gone; this worker keeps what reaches it until there is a new one, no other can join", "err", err)
 	}
 	if errors.Is(err, steering.ErrNoGroup) {
+		stop() // there is no program any more
 		f.awaitNext(ctx)
 	}
 }
@@ -92,20 +102,45 @@ func (f *follower) end(err error) {
 	}
 }
 
-// refresh gives the sockets the program that is pinned now.
+// outdated has refresh look at the program that is pinned.
+func (f *follower) outdated() {
+	select {
+	case f.stale <- struct{}{}:
+	default:
+	}
+}
+
+// refresh gives the sockets the program that is pinned, when it may have changed, until ctx ends. What did not work, perhaps because another
+// process kept the group's lock for long, is tried again after a while: until then the sockets keep the program that they have.
 func (f *follower) refresh(ctx context.Context) {
+	var again <-chan time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-f.stale:
+		case <-again:
+		}
+		again = nil
+		if err := f.attachPinned(ctx); err != nil && ctx.Err() == nil {
+			f.w.warn.warn("steering program not refreshed, the sockets keep the one they have for now",
+				slog.Any("err", err), slog.Duration("tried again in", refreshAgain))
+			again = time.After(refreshAgain)
+		}
+	}
+}
+
+func (f *follower) attachPinned(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
-	rev, err := f.w.sockets.held.Refresh(ctx)
+	rev, err := f.attach(ctx)
 	if err != nil {
-		if ctx.Err() == nil {
-			f.w.log.Error("steering program not refreshed, the sockets keep the one they have", "err", err)
-		}
-		return
+		return err
 	}
 	if old := f.program.Swap(rev); old != rev {
 		f.w.log.Info("steering program attached", "revision", rev)
 	}
+	return nil
 }
 
 // shut closes the connections of sources that are not let in any more: the program keeps new ones out, and knows nothing of those that are open.
