@@ -13,8 +13,8 @@ import (
 )
 
 // What follows hands a Correlator over to another process that goes on with the same BMP sessions and IPFIX connections: beside what a
-// restart keeps (see AppendState and Image) it tells the waits, the flows that are held, sequence numbers and the state of each session.
-// Counters and join quality begin anew there. Numbers are varints, octets stand behind their number.
+// restart keeps (see AppendState and Image) it tells the waits, the flows that are held, sequence numbers, the state of each session and the quality
+// of the device's joins. Counters, those of the joins of all devices too, begin anew there. Numbers are varints, octets stand behind their number.
 
 // Live tells of one device as another process needs it. The device must not change while it is written.
 type Live struct {
@@ -93,6 +93,7 @@ func (l Live) AppendState(b []byte) []byte {
 		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(v.domain)), uint64(v.id))
 	}
 	b = d.appendWatch(b)
+	b = d.quality.appendLive(b)
 	b = d.session.AppendState(d.options.AppendState(b), ipfix.ScopeLive)
 	b = binary.AppendUvarint(b, uint64(len(d.streams)))
 	order := map[*ipfix.Session]uint64{d.session: 0}
@@ -181,6 +182,7 @@ func (c *Correlator) RestoreDevice(device netip.Addr, state []byte, now int64) (
 		}
 	}
 	r.watch(d)
+	r.quality(&d.quality)
 	order := c.restoreSessions(d, &r)
 	c.restoreHeld(d, &r, order)
 	if r.bad || len(r.b) > 0 {
@@ -193,6 +195,7 @@ func (c *Correlator) RestoreDevice(device netip.Addr, state []byte, now int64) (
 		d.savedChanges = d.changes()
 	}
 	d.savedAt = now
+	c.counted.Quality.take(&d.quality.Quality)
 	d.imaged = d.rib.Changes()
 	if flags&liveImaged == 0 {
 		d.imaged--
@@ -339,6 +342,48 @@ func (r *liveReader) watch(d *Device) {
 			list = append(list, f)
 		}
 		d.drift[k] = list
+	}
+}
+
+// appendLive appends what was counted of the device's joins.
+func (q *quality) appendLive(b []byte) []byte {
+	for _, n := range q.numbers() {
+		b = binary.AppendUvarint(b, *n)
+	}
+	for _, sum := range q.AgeSum {
+		b = binary.BigEndian.AppendUint64(b, math.Float64bits(sum))
+	}
+	b = binary.AppendUvarint(b, uint64(len(q.missed.list)))
+	for i := range q.missed.list {
+		m := &q.missed.list[i]
+		b = appendOctets(binary.BigEndian.AppendUint64(b, uint64(m.VRF)), m.Prefix.Addr().AsSlice())
+		b = binary.AppendUvarint(binary.AppendUvarint(b, m.Count), m.Error)
+	}
+	return b
+}
+
+// quality reads what quality.appendLive wrote.
+func (r *liveReader) quality(q *quality) {
+	for _, n := range q.numbers() {
+		*n = r.uint(math.MaxUint64)
+	}
+	for side := range q.AgeSum {
+		sum := math.Float64frombits(binary.BigEndian.Uint64(r.fixed(8)))
+		if !(sum >= 0 && sum <= math.MaxFloat64) {
+			r.fail(nil)
+			return
+		}
+		q.AgeSum[side] = sum
+	}
+	for range r.count() {
+		m := Missed{VRF: rib.RD(binary.BigEndian.Uint64(r.fixed(8)))}
+		a, _ := netip.AddrFromSlice(r.octets())
+		m.Count, m.Error = r.uint(math.MaxUint64), r.uint(math.MaxUint64)
+		p, err := missedPrefix(a)
+		if r.bad || err != nil || p.Addr() != a || m.Error > m.Count || !q.missed.restore(m, p) {
+			r.fail(nil)
+			return
+		}
 	}
 }
 

@@ -20,7 +20,6 @@ import (
 // key of a map is []; what is said of the session of datagrams holds for those of streams.
 var notHandedOver = map[string]string{
 	"rib":            "an image of its own, whose tests compare it",
-	"quality":        "counted anew",
 	"leaving":        "such devices are not told",
 	"quota.before":   "an offset to the counters of the RIB, which begin anew; Refused is compared",
 	"imaged":         "counts changes of the RIB here; whether the image has them is compared",
@@ -230,6 +229,7 @@ func TestLiveDeviceIsTheSame(t *testing.T) {
 			c.ipfix(t, device1, 5, 0, testNow, vrfFlows(t, 71))
 			c.StreamEnded(device1, Stream{Conn: 5})
 		}},
+		{"quality of joins", joinSome},
 		{"ids that were waited for in vain", func(t *testing.T, c *Correlator) {
 			c.ipfix(t, device1, 0, 0, testNow, vrfFlows(t, 71, 72))
 			c.Tick(testNow+3600*second, 100)
@@ -267,6 +267,50 @@ func TestLiveDeviceIsTheSame(t *testing.T) {
 	for _, field := range slices.Sorted(maps.Keys(set)) {
 		if !set[field] && field != "Device.leaving" && field != "hold.ready" {
 			t.Errorf("no case sets %s", field)
+		}
+	}
+}
+
+// joinSome has flows of each kind joined: with routes and without, some after a wait, more missed prefixes than are remembered.
+func joinSome(t *testing.T, c *Correlator) {
+	s := openFeed(t, c, device1, 1, testNow-second)
+	s.tell(testNow-second, peerUp(locRIB(0)), route(locRIB(0), "10.1.0.0/16", 1, "203.0.113.1"), route(locRIB(0), "2001:db8::/32", 2, "2001:db8::1"))
+	c.ipfix(t, device1, 0, 4321, testNow, plainFlows(t, 0, 3))
+	s.tell(testNow+second, endOfRIB(locRIB(0)))
+	c.Tick(testNow+second, 1000)
+	c.ipfix(t, device1, 0, 4321, testNow+2*second, plainFlows(t, 3, 5))
+	for i := range maxMissed + 9 {
+		c.ipfix(t, device1, 0, 4322, testNow+3*second, flowSpec{src: "10.1.2.3", dst: fmt.Sprintf("10.8.%d.1", i)}.message(t))
+	}
+	c.ipfix(t, device1, 0, 4322, testNow+3*second, flowSpec{src: "10.1.2.3", dst: "10.1.3.4", in: idUntold}.message(t))
+	c.ipfix(t, device1, 0, 4323, testNow+3*second, flowSpec{src: "2001:db7:1::1", dst: "2001:db8::5"}.message(t))
+	c.Tick(testNow+70*second, 1000)
+	q := &c.devices[device1].quality
+	q.AsOf = 7
+	q.missed.count(rdA, addr("10.9.0.1"))
+	if q.Ended[endKnown] == 0 || q.Ended[endTimedOut] == 0 || q.AgeSum[SideDst] == 0 || len(q.missed.list) != maxMissed {
+		t.Fatalf("%+v", *q)
+	}
+}
+
+// What is counted of the joins of all devices begins anew in another process, and goes on from there when a device leaves.
+func TestQualityOfAllBeginsAnew(t *testing.T) {
+	_, c := handOver(t, joinSome)
+	if got := c.Counters().Quality; got != (Quality{}) {
+		t.Errorf("got %+v", got)
+	}
+	before := c.devices[device1].quality.Quality
+	c.ipfix(t, device1, 0, 4321, testNow+71*second, plainFlows(t, 3, 5))
+	d := c.devices[device1]
+	for _, when := range []string{"with the device", "without the device"} {
+		if n := c.Counters().Quality; n.Joins[SideDst][JoinHit] != 5 || n.States[RIBSynced] != 5 {
+			t.Errorf("%s: got %+v", when, n)
+		}
+		if when == "with the device" {
+			if got, want := d.quality.Joins[SideDst][JoinHit], before.Joins[SideDst][JoinHit]+5; got != want {
+				t.Errorf("the device's own: %d hits, want %d", got, want)
+			}
+			c.forget(d)
 		}
 	}
 }
@@ -375,6 +419,7 @@ func FuzzLiveDevice(f *testing.F) {
 			c.ipfix(t, device1, 5, 0, testNow, vrfFlows(t, 71, 72))
 			c.ipfix(t, device1, 0, 4321, testNow, unknownSet(t, 300))
 		},
+		joinSome,
 	} {
 		_, c := handOver(&testing.T{}, tell)
 		f.Add(c.AppendLive(nil), c.Live()[0].AppendState(nil))
@@ -396,6 +441,9 @@ func FuzzLiveDevice(f *testing.F) {
 			return
 		}
 		d := c.devices[device1]
+		if q := c.Counters().Quality; q != (Quality{}) || len(d.quality.missed.list) > maxMissed || len(d.quality.missed.index) != len(d.quality.missed.list) {
+			t.Fatalf("joins of all %+v, missed %+v", q, d.quality.missed)
+		}
 		if n := heldOctets(d); n != d.hold.bytes || n != c.heldBytes {
 			t.Fatalf("%d octets held, counted %d, of all %d", n, d.hold.bytes, c.heldBytes)
 		}

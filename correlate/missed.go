@@ -31,12 +31,16 @@ type missedKey struct {
 	prefix netip.Prefix
 }
 
-func (m *missed) count(vrf rib.RD, a netip.Addr) {
-	n := 24
+// missedPrefix is the prefix that an address counts for.
+func missedPrefix(a netip.Addr) (netip.Prefix, error) {
 	if a.Is6() {
-		n = 48
+		return a.Prefix(48)
 	}
-	p, err := a.Prefix(n)
+	return a.Prefix(24)
+}
+
+func (m *missed) count(vrf rib.RD, a netip.Addr) {
+	p, err := missedPrefix(a)
 	if err != nil {
 		return
 	}
@@ -45,12 +49,7 @@ func (m *missed) count(vrf rib.RD, a netip.Addr) {
 	switch {
 	case ok:
 	case len(m.list) < maxMissed:
-		if m.index == nil {
-			m.index = make(map[missedKey]int, maxMissed)
-		}
-		i = len(m.list)
-		m.list = append(m.list, Missed{VRF: vrf, Prefix: p})
-		m.index[k] = i
+		i = m.add(Missed{VRF: vrf, Prefix: p})
 	default:
 		i = m.least()
 		e := &m.list[i]
@@ -59,6 +58,27 @@ func (m *missed) count(vrf rib.RD, a netip.Addr) {
 		e.VRF, e.Prefix, e.Error = vrf, p, e.Count
 	}
 	m.list[i].Count++
+}
+
+// add puts a prefix behind the others and returns its place.
+func (m *missed) add(e Missed) int {
+	if m.index == nil {
+		m.index = make(map[missedKey]int, maxMissed)
+	}
+	i := len(m.list)
+	m.list = append(m.list, e)
+	m.index[missedKey{e.VRF, e.Prefix}] = i
+	return i
+}
+
+// restore takes up a prefix with its counts, and reports whether there was room and it was not known.
+func (m *missed) restore(e Missed, p netip.Prefix) bool {
+	e.Prefix = p
+	if _, known := m.index[missedKey{e.VRF, p}]; known || len(m.list) >= maxMissed {
+		return false
+	}
+	m.add(e)
+	return true
 }
 
 func (m *missed) least() int {

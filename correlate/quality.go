@@ -66,22 +66,29 @@ func (q *quality) side(i int, s *Side, at int64) {
 	q.AgeSum[i] += float64(age) / 1e9
 }
 
+// numbers gives all counts, in an order that stays the same in one process and in those that understand each other.
+func (q *Quality) numbers() []*uint64 {
+	all := []*uint64{&q.AsOf}
+	for _, list := range [...][]uint64{q.Joins[0][:], q.Joins[1][:], q.States[:], q.Ended[:], q.Ages[0][:], q.Ages[1][:]} {
+		for i := range list {
+			all = append(all, &list[i])
+		}
+	}
+	return all
+}
+
 // add sums up.
-func (q *Quality) add(o *Quality) {
-	for side := range q.Joins {
-		for i, n := range o.Joins[side] {
-			q.Joins[side][i] += n
-		}
-		for i, n := range o.Ages[side] {
-			q.Ages[side][i] += n
-		}
-		q.AgeSum[side] += o.AgeSum[side]
+func (q *Quality) add(o *Quality) { q.sum(o, 1) }
+
+// take takes away what add will add. The counts may be below zero meanwhile, which is a large number.
+func (q *Quality) take(o *Quality) { q.sum(o, -1) }
+
+func (q *Quality) sum(o *Quality, times int) {
+	other := o.numbers()
+	for i, n := range q.numbers() {
+		*n += uint64(times) * *other[i]
 	}
-	for i, n := range o.States {
-		q.States[i] += n
+	for side, sum := range o.AgeSum {
+		q.AgeSum[side] += float64(times) * sum
 	}
-	for i, n := range o.Ended {
-		q.Ended[i] += n
-	}
-	q.AsOf += o.AsOf
 }

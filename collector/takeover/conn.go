@@ -15,7 +15,7 @@ import (
 )
 
 // Version is that of the messages. Processes of different versions do not hand anything over.
-const Version = 4
+const Version = 5
 
 const hello = "telcol takeover "
 
