@@ -57,7 +57,7 @@ func StartCommand(t testing.TB, cmd *exec.Cmd) *Process {
 		cmd.SysProcAttr = new(syscall.SysProcAttr)
 	}
 	cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Pdeathsig = true, syscall.SIGKILL
-	cmd.WaitDelay = 2 * time.Second // for children that keep the output open
+	cmd.WaitDelay = 10 * time.Second // for children that keep the output open
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -106,6 +106,7 @@ func sum(all []flowRecord) volumes {
 // nfcapd is the second collector.
 type nfcapd struct {
 	*daemons.Process
+	port      int
 	addr, dir string
 	faults    uint64 // after finish: sequence numbers that do not follow each other
 }
@@ -113,24 +114,56 @@ type nfcapd struct {
 func startNfcapd(t *testing.T) *nfcapd {
 	t.Helper()
 	port := freeport.Get(t)
-	n := &nfcapd{addr: fmt.Sprintf("127.0.0.1:%d", port), dir: daemons.Dir(t)}
+	n := &nfcapd{port: port, addr: fmt.Sprintf("127.0.0.1:%d", port), dir: daemons.Dir(t)}
 	n.Process = daemons.Start(t, "nfcapd", "-w", n.dir, "-b", "127.0.0.1", "-p", strconv.Itoa(port))
 	daemons.Eventually(t, "nfcapd to listen", func() error {
 		if err := n.Err(); err != nil {
 			t.Fatal(err)
 		}
-		b, err := os.ReadFile("/proc/net/udp")
-		if err == nil && !strings.Contains(string(b), fmt.Sprintf(":%04X ", port)) {
-			err = fmt.Errorf("port %d is not bound", port)
-		}
+		_, err := n.unread()
 		return err
 	})
 	return n
 }
 
+// unread is how much its socket holds.
+func (n *nfcapd) unread() (octets uint64, err error) {
+	b, err := os.ReadFile("/proc/net/udp")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(b)) {
+		f := strings.Fields(line)
+		if strings.HasSuffix(f[1], fmt.Sprintf(":%04X", n.port)) {
+			_, queue, _ := strings.Cut(f[4], ":")
+			return strconv.ParseUint(queue, 16, 64)
+		}
+	}
+	return 0, fmt.Errorf("port %d is not bound", n.port)
+}
+
+// idle waits until it has stored what came: it forgets what it is at when it is told to end.
+func (n *nfcapd) idle(t *testing.T) {
+	t.Helper()
+	daemons.Eventually(t, "nfcapd to have read all", func() error {
+		if octets, err := n.unread(); octets != 0 || err != nil {
+			return fmt.Errorf("%d octets are unread, %s", octets, fmt.Sprint(err))
+		}
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", n.Cmd.Process.Pid))
+		if err != nil {
+			return err
+		}
+		if _, state, _ := strings.Cut(string(b), ") "); !strings.HasPrefix(state, "S") { // it sleeps where it waits for more
+			return fmt.Errorf("it is at work: %s", state)
+		}
+		return nil
+	})
+}
+
 // finish ends nfcapd and reads with nfdump what it stored: flows and the number of their records.
 func (n *nfcapd) finish(t *testing.T) (volumes, uint64) {
 	t.Helper()
+	n.idle(t)
 	n.Stop(t)
 	for _, m := range sequenceErrors.FindAllStringSubmatch(n.Output(), -1) {
 		n.faults += number(t, m[1])

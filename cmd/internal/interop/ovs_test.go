@@ -38,7 +38,7 @@ func startVswitch(t *testing.T) *vswitch {
 // vsctl changes the configuration and waits until the switch has taken it up.
 func (v *vswitch) vsctl(t *testing.T, args ...string) {
 	t.Helper()
-	daemons.Run(t, "ovs-vsctl", append([]string{"--db=" + v.db, "--timeout=20"}, args...)...)
+	daemons.Run(t, "ovs-vsctl", append([]string{"--db=" + v.db, "--timeout=120"}, args...)...)
 }
 
 // counted reads a number of the bridge's IPFIX statistics.
