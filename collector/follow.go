@@ -31,12 +31,17 @@ type follower struct {
 	at        time.Time
 	rate      uint64    // as it was last told
 	conns     time.Time // when the sources of connections were last told
+	lost      time.Time // when the slot was first seen to be another's
 }
 
 const (
 	watchEvery   = time.Second      // how soon a change of the table is seen
 	beatEvery    = time.Second      // how often the worker tells about itself
 	refreshAgain = 15 * time.Second // after a program could not be attached
+
+	// lostPatience is for a process that replaces this one without its help: it takes the slot, so that no datagram finds it empty, and then
+	// asks this one to stop, which is to end in order.
+	lostPatience = 5 * time.Second
 )
 
 func newFollower(w *worker) *follower {
@@ -209,13 +214,21 @@ func (f *follower) rateAt(now time.Time, datagrams uint64) uint64 {
 	return f.rate
 }
 
-// evicted ends a worker whose slot somebody took away because it was stuck or stopped, and which got on after all.
+// evicted reports whether the slot is another's. It ends a worker whose slot somebody took away because it was stuck or stopped, and which got
+// on after all.
 func (f *follower) evicted() bool {
 	lost, err := f.w.sockets.held.Lost()
 	if err != nil || !lost || !f.w.sockets.receiving() {
 		return false
 	}
-	f.end(fmt.Errorf("slot %d was taken away from this worker, which others saw stuck", f.w.cfg.Slot))
+	now := time.Now()
+	if f.lost.IsZero() {
+		f.lost = now
+		f.w.log.Info("the slot is not this worker's any more, it waits to be asked to stop", "for", lostPatience)
+	}
+	if now.Sub(f.lost) >= lostPatience {
+		f.end(fmt.Errorf("slot %d was taken away from this worker, which others saw stuck", f.w.cfg.Slot))
+	}
 	return true
 }
 

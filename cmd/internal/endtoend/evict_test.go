@@ -95,6 +95,23 @@ func TestEvict(t *testing.T) {
 	g.stop(t)
 }
 
+// TestStopOfAReplacedWorker takes the slot away from a worker as one does that replaces it, and then asks it to stop: it ends in order.
+func TestStopOfAReplacedWorker(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	g := startGroup(t, 1, "--sink", "stdout")
+	w := g.workers[0]
+	daemons.Telcol(t, "steering", "evict", "0", "--group", g.name, "--spare", "--force")
+	daemons.Eventually(t, "the worker to see that", func() error {
+		if !strings.Contains(w.Output(), "the slot is not this worker's any more") {
+			return fmt.Errorf("it does not say so")
+		}
+		return w.Err()
+	})
+	w.Stop(t)
+}
+
 // withoutHTTP leaves out the address of another worker's HTTP.
 func withoutHTTP(args []string) (kept []string) {
 	for i := 0; i < len(args); i++ {
