@@ -4,8 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 	"time"
+
+	"github.com/telcol/telcol/steering"
 )
 
 // Where a worker's records go.
@@ -169,8 +170,8 @@ func (c *Config) Validate() error {
 			n = MaxSlots
 		}
 		return fmt.Errorf("%w: slot %d is out of range, %d slots are numbered 0 to %d", ErrConfig, c.Slot, n, n-1)
-	case c.Group == "" || strings.ContainsAny(c.Group, "/ \x00") || c.Group == "." || c.Group == "..":
-		return fmt.Errorf("%w: group %q is not a name (no blanks, no slashes)", ErrConfig, c.Group)
+	case !steering.ValidName(c.Group):
+		return fmt.Errorf("%w: group %q is not a name: %w", ErrConfig, shortened(c.Group), steering.ErrName)
 	case c.Sink != SinkKafka && c.Sink != SinkStdout:
 		return fmt.Errorf("%w: sink %q is unknown, want kafka or stdout", ErrConfig, c.Sink)
 	case c.Sink == SinkKafka && len(c.Kafka.Brokers) == 0:
@@ -186,26 +187,25 @@ func (c *Config) Validate() error {
 
 func (c *Config) validateRest() error {
 	if c.HTTP != "" && c.HTTP != "off" {
-		if _, _, err := net.SplitHostPort(c.HTTP); err != nil {
-			return fmt.Errorf("%w: http %q is not address:port (or off)", ErrConfig, c.HTTP)
+		if _, port, err := net.SplitHostPort(c.HTTP); err != nil || !isPort(port, 0) {
+			return fmt.Errorf("%w: http %q is not address:port (or off)", ErrConfig, shortened(c.HTTP))
 		}
 	}
-	for _, b := range c.Kafka.Brokers {
-		if _, _, err := net.SplitHostPort(b); err != nil {
-			return fmt.Errorf("%w: kafka.brokers %q is not host:port", ErrConfig, b)
-		}
+	if err := c.Kafka.validate(); err != nil {
+		return err
+	}
+	if err := c.checkWaits(); err != nil {
+		return err
 	}
 	if _, err := c.AliasMap(); err != nil {
 		return err
 	}
 	switch {
-	case c.Kafka.BufferBytes < 1<<20:
-		return fmt.Errorf("%w: kafka.buffer-bytes %d is too small, want at least 1 MiB", ErrConfig, c.Kafka.BufferBytes)
+	case c.Intake.ReceiveBuffer > maxReceiveBuffer:
+		return fmt.Errorf("%w: intake.receive-buffer %d is too large, the kernel takes at most 1 GiB", ErrConfig, c.Intake.ReceiveBuffer)
 	case c.Join.HoldBytes < 1<<16 || c.Join.HoldTotalBytes < c.Join.HoldBytes:
 		return fmt.Errorf("%w: join.hold-bytes %d and join.hold-total-bytes %d: want at least 64 KiB a device and no less in all",
 			ErrConfig, c.Join.HoldBytes, c.Join.HoldTotalBytes)
-	case c.Intake.MoveSpread < 0:
-		return fmt.Errorf("%w: intake.move-spread %v is negative", ErrConfig, c.Intake.MoveSpread)
 	case c.Join.HistoryBytes < 1<<16:
 		return fmt.Errorf("%w: join.history-bytes %d is too small, want at least 64 KiB (join.history 0 keeps none)", ErrConfig, c.Join.HistoryBytes)
 	case c.Join.ClockTolerance < time.Second:

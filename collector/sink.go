@@ -50,7 +50,7 @@ func newSink(cfg *Config, env Env, log *slog.Logger) (Sink, error) {
 	k, err := sink.NewKafka(sink.KafkaConfig{
 		Brokers: cfg.Kafka.Brokers, Topics: topics, ClientID: fmt.Sprintf("telcol-%s-%d", cfg.Group, cfg.Slot),
 		CreateTopics: cfg.Kafka.CreateTopics, Partitions: cfg.Kafka.Partitions, Replication: cfg.Kafka.Replication,
-		Compression: cfg.Kafka.Compression, Linger: cfg.Kafka.Linger, BufferBytes: cfg.Kafka.BufferBytes, Log: log,
+		Compression: cfg.Kafka.Compression, Linger: orOff(cfg.Kafka.Linger), BufferBytes: cfg.Kafka.BufferBytes, Log: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)

@@ -402,7 +402,7 @@ func TestGroupNames(t *testing.T) {
 		"telcol": true, "A-1_b": true, strings.Repeat("x", 64): true,
 		"": false, "a.b": false, "a/b": false, "..": false, strings.Repeat("x", 65): false, "é": false,
 	} {
-		if got := validName(name); got != want {
+		if got := ValidName(name); got != want {
 			t.Errorf("%q: got %v", name, got)
 		}
 	}

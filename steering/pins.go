@@ -40,13 +40,14 @@ func newPins(root, name string) (pins, error) {
 	if root == "" {
 		root = DefaultRoot
 	}
-	if !validName(name) {
+	if !ValidName(name) {
 		return pins{}, fmt.Errorf("group %q: %w", name, ErrName)
 	}
 	return pins{filepath.Clean(root), name}, nil
 }
 
-func validName(name string) bool {
+// ValidName reports whether a group can have this name; see ErrName.
+func ValidName(name string) bool {
 	if name == "" || len(name) > 64 {
 		return false
 	}

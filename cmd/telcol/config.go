@@ -5,6 +5,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/telcol/telcol/collector"
 )
 
 func configCommand(e *env) *cobra.Command {
@@ -29,7 +31,7 @@ a group share names no slot; that is no fault here.`,
 			return err
 		}
 		cfg, note := s.Config, ""
-		if s.Origin("slot") == "default" || cfg.Slot < 0 {
+		if s.Origin("slot") == "default" || cfg.Slot == collector.Default().Slot {
 			cfg.Slot, note = 0, "; the slot is left to the worker (--slot or TELCOL_SLOT)"
 		}
 		if err := cfg.Validate(); err != nil {

@@ -193,6 +193,9 @@ func TestConfigCheck(t *testing.T) {
 			t.Errorf("%q: got %+v", c.args, got)
 		}
 	}
+	if got := telcol(t, env{}, "config", "check", "--slot", "-5"); got.code != exitUsage || !strings.Contains(got.stderr, "--slot 0 to") {
+		t.Errorf("got %+v", got)
+	}
 }
 
 func TestConfigShow(t *testing.T) {
