@@ -58,7 +58,7 @@ func (l *line) take() int {
 		l.Apply(b, l.now)
 		b.Free()
 		return n
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		l.t.Fatal("no batch comes")
 	}
 	return 0

@@ -91,7 +91,7 @@ func TestSelfTestFindsFaults(t *testing.T) {
 	join(t, g, port, 0).answer(t, 0)
 	join(t, g, port, 1).answer(t, 3)
 	join(t, g, port, 2) // silent
-	results, err := g.SelfTest(t.Context(), TestOptions{PerSlot: 3, Patience: 1500 * time.Millisecond})
+	results, err := g.SelfTest(t.Context(), TestOptions{PerSlot: 3, Patience: 6 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
