@@ -109,11 +109,12 @@ func startSuccessor(ctx context.Context, cmd *exec.Cmd) (ended <-chan error, err
 // errNoTakeover says all that is known of a successor that has ended.
 var errNoTakeover = errors.New("it has not taken over")
 
-// notReplaced counts and tells that the worker goes on although it was asked to be replaced.
+// notReplaced counts and tells that the worker goes on although it was asked to be replaced. The time makes the status another one than that of
+// the last failure: whoever has asked sees by it that there is an answer.
 func (w *worker) notReplaced(err error) {
 	w.successors.failed.Add(1)
 	w.log.Error("worker is not replaced, it goes on", "err", err)
-	w.notify(notifyReady + "\nSTATUS=not replaced: " + strings.ReplaceAll(err.Error(), "\n", "; "))
+	w.notify(fmt.Sprintf("%s\nSTATUS=not replaced at %s: %s", notifyReady, time.Now().Format("15:04:05.000"), strings.ReplaceAll(err.Error(), "\n", "; ")))
 }
 
 // heir is the process that goes on when this worker ends because it is asked to stop, 0 without one: a successor of another version, which

@@ -16,7 +16,7 @@ func unit(t *testing.T, name string) map[string][]string {
 		t.Fatal(err)
 	}
 	keys := make(map[string][]string)
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(strings.ReplaceAll(string(text), "\\\n", "")) {
 		if key, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && !strings.HasPrefix(key, "#") {
 			keys[key] = append(keys[key], value)
 		}

@@ -177,7 +177,7 @@ func TestHangups(t *testing.T) {
 
 	h.installText(t, []byte("#!/bin/sh\nexit 3\n"))
 	h.hangUp()
-	if h.expect(t, "RELOADING=1", "READY=1", "STATUS=not replaced: process "); !strings.Contains(h.logged(), "worker is not replaced, it goes on") {
+	if h.expect(t, "RELOADING=1", "READY=1", "STATUS=not replaced at "); !strings.Contains(h.logged(), "worker is not replaced, it goes on") {
 		t.Error("the worker has not said so")
 	}
 	h.installText(t, []byte("#!/bin/sh\nexec sleep 1000\n"))
@@ -196,7 +196,7 @@ func TestHangups(t *testing.T) {
 		}
 		return err
 	})
-	h.expect(t, "READY=1", "STATUS=not replaced: process ")
+	h.expect(t, "READY=1", "STATUS=not replaced at ")
 	if n := h.workers[0].Metric(t, "telcol_replacements_failed_total"); n != 2 {
 		t.Errorf("counted %v replacements that failed, want 2", n)
 	}

@@ -32,7 +32,13 @@ func TestSystemdWorkers(t *testing.T) {
 			s.reloadWorker(t, unit)
 		}
 	}
-	s.install(t) // an upgrade
+	s.write(t, "usr/bin/telcol.new", "#!/bin/sh\nexit 3\n") // an upgrade that cannot take over
+	s.move(t)
+	for range 2 {
+		s.failReload(t, units[0])
+	}
+	s.install(t)                       // an upgrade
+	s.systemctl(t, "reload", units[0]) // its status changes
 	for _, unit := range units {
 		s.reloadWorker(t, unit)
 		if exe, err := os.Readlink(s.path("proc", s.show(t, unit, "MainPID"), "exe")); err != nil || strings.Contains(exe, "deleted") {
@@ -200,6 +206,12 @@ func (s *systemd) install(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.write(t, "usr/bin/telcol.new", string(program))
+	s.move(t)
+}
+
+// move puts the new program in its place.
+func (s *systemd) move(t *testing.T) {
+	t.Helper()
 	if err := errors.Join(os.Chmod(s.path("usr/bin/telcol.new"), 0o755), os.Rename(s.path("usr/bin/telcol.new"), s.path("usr/bin/telcol"))); err != nil {
 		t.Fatal(err)
 	}
@@ -273,6 +285,23 @@ func (s *systemd) reloadWorker(t *testing.T, unit string) {
 	s.reload(t, unit)
 	if after := s.show(t, unit, "MainPID"); after == before || after == "0" {
 		t.Errorf("%s is process %s, was %s", unit, after, before)
+	}
+}
+
+// failReload reloads the unit of a worker whose successor does not take over. The reload fails because the worker says so, not because nothing
+// happens for long, and the worker goes on.
+func (s *systemd) failReload(t *testing.T, unit string) {
+	t.Helper()
+	before := s.show(t, unit, "MainPID")
+	if out, err := s.command(t, "systemctl", "reload", unit).CombinedOutput(); err == nil {
+		t.Errorf("a reload without a successor has worked:\n%s", out)
+	}
+	reload, status := s.show(t, unit, "ExecReload"), s.show(t, unit, "StatusText")
+	if !strings.Contains(reload, "code=exited ; status=1 }") || !strings.HasPrefix(status, "not replaced at ") || !strings.HasSuffix(status, "it has not taken over") {
+		t.Errorf("status %q, reload %s", status, reload)
+	}
+	if after, state := s.show(t, unit, "MainPID"), s.show(t, unit, "SubState"); after != before || state != "running" {
+		t.Errorf("%s is process %s and %s, was %s", unit, after, state, before)
 	}
 }
 
