@@ -1,8 +1,10 @@
 package settings
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"strings"
 
@@ -22,8 +24,15 @@ func (s *Settings) loadFile(name string, read func(string) ([]byte, error)) erro
 		}
 		return &Error{"settings file " + name, err.Error()}
 	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(text, &doc); err != nil {
+	var doc, more yaml.Node
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	if err := dec.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
+		return &Error{name, strings.TrimPrefix(err.Error(), "yaml: ")}
+	}
+	switch err := dec.Decode(&more); {
+	case err == nil && len(more.Content) > 0 && !null(more.Content[0]):
+		return &Error{fmt.Sprintf("%s:%d", name, more.Content[0].Line), "a second document begins here (---), settings are in one"}
+	case err != nil && !errors.Is(err, io.EOF):
 		return &Error{name, strings.TrimPrefix(err.Error(), "yaml: ")}
 	}
 	if len(doc.Content) == 0 {

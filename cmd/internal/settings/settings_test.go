@@ -154,6 +154,8 @@ func TestErrorsNameTheKey(t *testing.T) {
 		{name: "mapping for a list", file: "kafka: {brokers: {a: 1}}\n", want: "telcol.yaml:1: kafka.brokers takes a list, like [a, b]"},
 		{name: "value for a group", file: "kafka: localhost\n", want: "telcol.yaml:1: kafka holds keys with values, like slot: 3"},
 		{name: "not a mapping", file: "- slot\n", want: "telcol.yaml:1: the file holds keys with values, like slot: 3"},
+		{name: "two documents", file: "slot: 1\n---\nslot: 2\n", want: "telcol.yaml:3: a second document begins here (---), settings are in one"},
+		{name: "broken second document", file: "slot: 1\n---\nslot: [1\n", want: "telcol.yaml: line 2: did not find expected ',' or ']'"},
 		{name: "number", file: "slot: three\n", want: `telcol.yaml:1: slot: "three" is not a whole number`},
 		{name: "broken", file: "slot: [1\n", want: "telcol.yaml: line 1: did not find expected ',' or ']'"},
 		{name: "unknown variable", env: []string{"TELCOL_KAFKA_BROKER=x"}, want: "TELCOL_KAFKA_BROKER: unknown variable, did you mean TELCOL_KAFKA_BROKERS?"},
