@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/telcol/telcol/collector"
 	"github.com/telcol/telcol/steering"
@@ -30,9 +31,12 @@ func main() {
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), stops...)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	// A second signal ends the process at once, unless it is the first one told twice: timeout(1) signals its child and then the group.
+	context.AfterFunc(ctx, func() { time.AfterFunc(signalTwice, stop) })
 	os.Exit(run(ctx, system(), os.Args[1:]))
 }
+
+const signalTwice = 500 * time.Millisecond
 
 // outlivesReaders reports whether the command line is of a command that SIGPIPE must not end: a worker whose log, or whose records, lose
 // their reader has more to do than to vanish. The others are made for pipes.

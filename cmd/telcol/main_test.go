@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -299,5 +300,30 @@ func TestWorkerOutlivesItsLog(t *testing.T) {
 	}
 	if err := <-ended; err != nil {
 		t.Errorf("the worker ended with %v", err)
+	}
+}
+
+// TestStopIsToldTwice stops a worker as timeout(1) and some shells do: the signal comes a second time when the stop has begun.
+func TestStopIsToldTwice(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), buildTelcol(t), "worker", "--slot", "0", "--steering", "off", "--sink", "stdout",
+		"--listen-ipfix", "127.0.0.1:0", "--listen-bmp", "127.0.0.1:0", "--http", "off")
+	log, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var last string
+	for lines := bufio.NewScanner(log); lines.Scan(); {
+		last = lines.Text()
+		if strings.Contains(last, "worker runs") || strings.Contains(last, "worker stops") {
+			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := cmd.Wait(); err != nil || !strings.Contains(last, "worker stopped") {
+		t.Errorf("the worker ended with %v, its last words were %s", err, last)
 	}
 }
