@@ -90,10 +90,7 @@ func newCore(cfg *Config, sink Sink, owned *ownership, state *stateDir, warn *sa
 	}
 	var forgotten func(netip.Addr)
 	if state != nil {
-		forgotten = func(device netip.Addr) {
-			state.forget(device)
-			c.images.forget(device)
-		}
+		forgotten = c.forgotten
 	}
 	elements, err := cfg.IPFIX.elements()
 	if err != nil {
@@ -119,6 +116,15 @@ func newCore(cfg *Config, sink Sink, owned *ownership, state *stateDir, warn *sa
 		c.free <- intake.NewBatch()
 	}
 	return c, nil
+}
+
+// forgotten removes the files of a device, but for what one had told that is now an alias of another slot's device: it is for the worker there,
+// which takes it up with the first that it hears. There it is of use until its templates are too old.
+func (c *core) forgotten(device netip.Addr) {
+	if to := c.corr.Canonical(device); to == device || c.owned.owns(to) {
+		c.state.forget(device)
+	}
+	c.images.forget(device)
 }
 
 // orOff turns a setting whose zero means off into the correlator's, whose zero is its default.
@@ -278,7 +284,7 @@ func (c *core) applyRoutes(b *correlate.Batch) {
 // receive reports whether a source belongs here. If it has just come from another slot, what is known of it there is taken over first.
 func (c *core) receive(src netip.Addr) bool {
 	own := c.owned.check(src)
-	if from := c.owned.cameFrom(); from >= 0 && c.state.takeOver(c.corr, c.corr.Canonical(src), from, time.Now()) {
+	if from := c.owned.cameFrom(); from >= 0 && c.state.takeOver(c.corr, src, from, time.Now()) {
 		c.counted.adopted++
 	}
 	return own

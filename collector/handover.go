@@ -18,12 +18,22 @@ import (
 // share a state directory the next one finds them there, before it reads the first datagram; without them data waits for the exporter's
 // next templates. Routes are not handed over: the device tells them again to its new worker.
 
-// takeOver takes up what the worker of another slot has saved of a device that is not known yet, and reports whether there was anything. A
-// device that has moved twice in a moment has left its file with the first.
-func (s *stateDir) takeOver(c *correlate.Correlator, device netip.Addr, slot int, now time.Time) bool {
-	if s == nil || c.Knows(device) {
+// takeOver takes up what the worker of another slot has saved of the device of a source, if that is not known yet, and reports whether there was
+// anything. A source that is an alias may have become one by what moved it here: then it has left a file of its own there, see core.forgotten.
+func (s *stateDir) takeOver(c *correlate.Correlator, src netip.Addr, slot int, now time.Time) bool {
+	if s == nil {
 		return false
 	}
+	device := c.Canonical(src)
+	took := !c.Knows(device) && s.takeAny(c, device, slot, now)
+	if device != src && s.takeAny(c, src, slot, now) {
+		took = true
+	}
+	return took
+}
+
+// takeAny takes up a device that has moved twice in a moment from the first slot, too, with which it has left its file.
+func (s *stateDir) takeAny(c *correlate.Correlator, device netip.Addr, slot int, now time.Time) bool {
 	if s.takeFrom(c, device, slot, now) {
 		return true
 	}
@@ -66,8 +76,9 @@ func (s *stateDir) others() (slots []int) {
 // of is the directory of another slot of the group.
 func (s *stateDir) of(slot int) string { return filepath.Join(filepath.Dir(s.dir), strconv.Itoa(slot)) }
 
-// loadOthers takes up devices that moved here while nobody was in the slot, and returns how many. Their files stay where they are.
-func (s *stateDir) loadOthers(c *correlate.Correlator, owned *ownership, now time.Time) (loaded int) {
+// loadOthers takes up devices that moved here while nobody was in the slot, those that are aliases or those that are none, and returns how many.
+// Their files stay where they are.
+func (s *stateDir) loadOthers(c *correlate.Correlator, owned *ownership, aliases bool, now time.Time) (loaded int) {
 	if owned == nil {
 		return 0
 	}
@@ -79,7 +90,11 @@ func (s *stateDir) loadOthers(c *correlate.Correlator, owned *ownership, now tim
 		}
 		for _, f := range files {
 			name, ok := strings.CutSuffix(f.Name(), stateSuffix)
-			if device, err := netip.ParseAddr(name); ok && err == nil && owned.owns(device) && !c.Knows(device) && s.takeFrom(c, device, slot, now) {
+			device, err := netip.ParseAddr(name)
+			if !ok || err != nil || (c.Canonical(device) != device) != aliases || !owned.owns(device) || c.Knows(device) {
+				continue
+			}
+			if s.takeFrom(c, device, slot, now) {
 				loaded++
 			}
 		}

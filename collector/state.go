@@ -64,21 +64,33 @@ func (s *stateDir) advise(err error) error {
 	return fmt.Errorf("state directory %s cannot be used (%w): make it writable for this user or choose another --state-dir", s.dir, err)
 }
 
-// load takes up all devices of the directory. A file that cannot be taken up is set aside with a warning.
+// load takes up all devices of the directory, and those of others that belong here now. What is another device's since the aliases have changed
+// comes last: what that one has told itself counts.
 func (s *stateDir) load(c *correlate.Correlator, owned *ownership, now time.Time) {
 	if s == nil {
 		return
 	}
+	loaded, others := 0, 0
+	for _, aliases := range [...]bool{false, true} {
+		loaded += s.loadOwn(c, owned, aliases, now)
+		others += s.loadOthers(c, owned, aliases, now)
+	}
+	s.log.Info("state loaded", "devices", loaded, "of_other_slots", others, "dir", s.dir)
+}
+
+// loadOwn takes up the devices of the directory that are aliases, or those that are none, and returns how many. A file that cannot be taken up is
+// set aside with a warning.
+func (s *stateDir) loadOwn(c *correlate.Correlator, owned *ownership, aliases bool, now time.Time) (loaded int) {
 	files, err := os.ReadDir(s.dir)
 	if err != nil {
 		s.log.Warn("state not loaded", "dir", s.dir, "err", err)
-		return
+		return 0
 	}
-	loaded := 0
 	for _, f := range files {
 		name, ok := strings.CutSuffix(f.Name(), stateSuffix)
-		if device, err := netip.ParseAddr(name); !ok || err == nil && (!owned.owns(device) || c.Canonical(device) != device) {
-			continue // another slot's since the group has changed, or another device's since the aliases have
+		device, err := netip.ParseAddr(name)
+		if alias := err == nil && c.Canonical(device) != device; !ok || alias != aliases || err == nil && !owned.owns(device) {
+			continue // the other kind's, or another slot's since the group has changed
 		}
 		if err := s.loadFile(c, s.dir, f.Name(), name, now); err != nil {
 			s.log.Warn("state of a device set aside", "file", f.Name(), "err", err)
@@ -90,8 +102,7 @@ func (s *stateDir) load(c *correlate.Correlator, owned *ownership, now time.Time
 		}
 		loaded++
 	}
-	others := s.loadOthers(c, owned, now)
-	s.log.Info("state loaded", "devices", loaded, "of_other_slots", others, "dir", s.dir)
+	return loaded
 }
 
 var errStateSize = errors.New("file is too large")
@@ -112,7 +123,11 @@ func (s *stateDir) loadFile(c *correlate.Correlator, dir, file, name string, now
 	if err != nil {
 		return err
 	}
-	return c.Restore(device, state, now.UnixNano())
+	if err := c.Restore(device, state, now.UnixNano()); err != nil {
+		return err
+	}
+	c.Absorb(device)
+	return nil
 }
 
 // round queues the devices that have changed, as many as there is room for. The owner calls it about once a second.

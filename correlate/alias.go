@@ -39,6 +39,13 @@ func (c *Correlator) SetAliases(aliases map[netip.Addr]netip.Addr) (changed []ne
 	return changed
 }
 
+// Absorb makes a device that was restored under an address that stands for another one a part of that.
+func (c *Correlator) Absorb(device netip.Addr) {
+	if d, into := c.devices[device], c.Canonical(device); d != nil && into != device {
+		c.absorb(d, into)
+	}
+}
+
 // absorb makes a device a part of another one, whose alias its address has become. The other one, which is made if it is not known, gets the
 // transport sessions with their templates, held sets and sequence numbers; of the option tables the entries that its own lack, since
 // those are one for the device; and the flows that wait, which its routes may answer. Routes are not taken over: two BMP sessions of one device mean
