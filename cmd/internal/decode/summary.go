@@ -28,6 +28,11 @@ type Summary struct {
 	BMP BMPSummary
 }
 
+// all counts the packets of the capture, read or not.
+func (s *Summary) all() int {
+	return s.Packets + s.Skipped.Other + s.Skipped.Link + s.Skipped.Fragments + s.Skipped.Cut
+}
+
 // DeviceSummary is one observation domain of an exporter.
 type DeviceSummary struct {
 	Device netip.Addr
@@ -65,6 +70,7 @@ type summaryEvent struct {
 	Packets        int           `json:"packets"`
 	Passed         int           `json:"passed_over"`
 	NotWhole       int           `json:"not_whole"` // fragments, and packets cut by the capture
+	Other          int           `json:"other"`     // neither UDP nor TCP over IP, or of a link that cannot be read
 	Gaps           int           `json:"connections_with_gaps"`
 	Refused        int           `json:"packets_refused"`
 	Messages       int           `json:"messages"`
@@ -111,7 +117,8 @@ type domainEvent struct {
 func (s *Summary) event() *summaryEvent {
 	c := &s.Counters
 	e := &summaryEvent{
-		Kind: "summary", Packets: s.Packets, Passed: s.Passed, NotWhole: s.Skipped.Fragments + s.Skipped.Cut, Gaps: s.Gaps,
+		Kind: "summary", Packets: s.Packets, Passed: s.Passed, NotWhole: s.Skipped.Fragments + s.Skipped.Cut,
+		Other: s.Skipped.Other + s.Skipped.Link, Gaps: s.Gaps,
 		Refused: s.Refused, Messages: s.Messages, Malformed: s.Malformed,
 		Templates: c.TemplatesLearnt, Changed: c.TemplatesChanged, Refreshed: c.TemplatesRefreshed, Withdrawn: c.TemplatesWithdrawn,
 		TemplatesOver: c.TemplatesRefused, OptionsRecords: c.OptionsRecords, DataRecords: c.DataRecords,
@@ -132,6 +139,9 @@ func (s *Summary) event() *summaryEvent {
 // write writes the summary for people.
 func (e *summaryEvent) write(w io.Writer) {
 	fmt.Fprintf(w, "summary\n  packets    %d, %d passed over, %d not whole\n", e.Packets, e.Passed, e.NotWhole)
+	if e.Other > 0 {
+		fmt.Fprintf(w, "  other      %d packets are neither UDP nor TCP over IP, or of a link that cannot be read\n", e.Other)
+	}
 	if e.Gaps > 0 {
 		fmt.Fprintf(w, "  streams    %d TCP connections lack octets or end within a message\n", e.Gaps)
 	}
