@@ -2,6 +2,8 @@ package demo
 
 import (
 	"errors"
+	"io"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 )
@@ -12,52 +14,65 @@ type ports struct {
 	http       []netip.AddrPort // of the workers
 }
 
+// Ports are looked for below those that the kernel gives to connections (net.ipv4.ip_local_port_range): the demo opens some before its
+// workers have theirs.
+const (
+	firstPort = 20_000
+	manyPorts = 12_000
+)
+
 // findPorts looks for free ports. All are held at a time, so that none is found twice; somebody may take one before its worker does,
 // which then says so.
 func findPorts(workers int) (*ports, error) {
-	var held []interface{ Close() error }
+	var held []io.Closer
 	defer func() {
 		for _, h := range held {
 			h.Close()
 		}
 	}()
-	loopback := net.IPv4(127, 0, 0, 1)
-	udp, flows, err := findBoth(loopback)
-	if err != nil {
+	next := rand.IntN(manyPorts)
+	find := func(datagrams bool) (netip.AddrPort, error) {
+		err := errors.New("no free ports")
+		for range manyPorts {
+			at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(firstPort+next))
+			next = (next + 1) % manyPorts
+			var taken []io.Closer
+			if taken, err = hold(at, datagrams); err == nil {
+				held = append(held, taken...)
+				return at, nil
+			}
+		}
+		return netip.AddrPort{}, err
+	}
+	p := &ports{http: make([]netip.AddrPort, workers)}
+	var err error
+	if p.ipfix, err = find(true); err != nil {
 		return nil, err
 	}
-	held = append(held, udp, flows)
-	p := &ports{ipfix: udp.LocalAddr().(*net.UDPAddr).AddrPort()}
-	for range workers + 1 {
-		tcp, err := net.ListenTCP("tcp", &net.TCPAddr{IP: loopback})
-		if err != nil {
+	if p.bmp, err = find(false); err != nil {
+		return nil, err
+	}
+	for i := range p.http {
+		if p.http[i], err = find(false); err != nil {
 			return nil, err
 		}
-		held = append(held, tcp)
-		p.http = append(p.http, tcp.Addr().(*net.TCPAddr).AddrPort())
-	}
-	p.bmp, p.http = p.http[0], p.http[1:]
-	if len(p.http) != workers {
-		return nil, errors.New("no free ports")
 	}
 	return p, nil
 }
 
-// findBoth finds a port that is free for UDP and for TCP, since IPFIX has one for both.
-func findBoth(at net.IP) (*net.UDPConn, *net.TCPListener, error) {
-	const tries = 32
-	for try := 1; ; try++ {
-		udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: at})
-		if err != nil {
-			return nil, nil, err
-		}
-		tcp, err := net.ListenTCP("tcp", &net.TCPAddr{IP: at, Port: udp.LocalAddr().(*net.UDPAddr).Port})
-		if err == nil {
-			return udp, tcp, nil
-		}
-		udp.Close()
-		if try == tries {
-			return nil, nil, err
-		}
+// hold takes a port for TCP, and for datagrams too if wanted, since IPFIX has one for both.
+func hold(at netip.AddrPort, datagrams bool) ([]io.Closer, error) {
+	tcp, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at))
+	if err != nil {
+		return nil, err
 	}
+	if !datagrams {
+		return []io.Closer{tcp}, nil
+	}
+	udp, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
+	if err != nil {
+		tcp.Close()
+		return nil, err
+	}
+	return []io.Closer{tcp, udp}, nil
 }
