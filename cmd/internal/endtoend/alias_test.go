@@ -97,6 +97,100 @@ func TestAliasesMeet(t *testing.T) {
 	}
 }
 
+// TestExportersBecomeAliases makes addresses aliases that have told their templates and tell them no more. Most of them move to another worker by
+// that, which decodes what they send with what the one before has saved: half of them send at once, half when all workers know.
+func TestExportersBecomeAliases(t *testing.T) {
+	const devices = 12
+	exporter := func(i int) string { return fmt.Sprintf("127.66.2.%d", i+1) }
+	router := func(i int) string { return fmt.Sprintf("127.66.3.%d", i+1) }
+	if !inNamespace(t) {
+		return
+	}
+	dir := t.TempDir()
+	g := startGroup(t, 4, "--sink", "stdout", "--state-dir", dir)
+	conns := make([]net.Conn, devices)
+	send := func(i int, msg []byte) {
+		t.Helper()
+		if _, err := conns[i].Write(msg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range devices {
+		for _, from := range []string{router(i), exporter(i)} {
+			d := net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(from)}}
+			conn, err := d.DialContext(t.Context(), "udp", g.ipfix)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			conns[i] = conn
+			send(i, flowOf(t, uint64(i)))
+		}
+	}
+	waitTaken(t, g, 2*devices)
+	daemons.Eventually(t, "the state of all addresses to be saved", func() error {
+		files, err := filepath.Glob(filepath.Join(dir, g.name, "*", "*.device"))
+		if err != nil || len(files) != 2*devices {
+			return fmt.Errorf("%d files, %v", len(files), err)
+		}
+		return nil
+	})
+	moved := 0
+	for i := range devices {
+		if slotOf(t, g, exporter(i)) != slotOf(t, g, router(i)) {
+			moved++
+		}
+		daemons.Telcol(t, "steering", "alias", "--group", g.name, exporter(i), router(i))
+		if i%2 == 0 {
+			send(i, dataOf(t, uint64(i)))
+		}
+	}
+	if moved == 0 {
+		t.Error("no address has moved to another slot")
+	}
+	daemons.Eventually(t, "the aliases to be known", func() error {
+		for _, w := range g.workers {
+			text, _, err := daemons.Get("http://" + w.HTTP + "/aliases?format=text")
+			if n := strings.Count(text, "127.66.2."); err != nil || n != devices {
+				return fmt.Errorf("%d aliases, %v", n, err)
+			}
+		}
+		return nil
+	})
+	for i := range devices {
+		send(i, dataOf(t, uint64(i)))
+	}
+	waitTaken(t, g, 2*devices+devices/2+devices)
+	g.stop(t)
+	seen := make(map[string]int)
+	for _, w := range g.workers {
+		for _, line := range w.Lines(t) {
+			var r struct {
+				Device   string `json:"device"`
+				Exporter string `json:"exporter_addr"`
+			}
+			if err := json.Unmarshal([]byte(line), &r); err != nil {
+				t.Fatal(err)
+			}
+			seen[r.Device+" "+r.Exporter]++
+		}
+	}
+	for i := range devices {
+		// What waits when the address becomes an alias is the router's, and so is what comes when that is known.
+		early := seen[exporter(i)+" "+exporter(i)]
+		late := seen[router(i)+" "+exporter(i)]
+		if want := 3 - i%2; late < 1 || early+late != want {
+			t.Errorf("exporter %d: %d records of its own and %d of the router's, want %d in all", i, early, late, want)
+		}
+	}
+}
+
+// slotOf asks where an address goes.
+func slotOf(t *testing.T, g *group, addr string) string {
+	t.Helper()
+	return strings.Fields(daemons.Telcol(t, "steering", "where", "--group", g.name, addr))[2]
+}
+
 // routesOf is the BMP stream of a router with one route to an AS.
 func routesOf(as uint32) []byte {
 	peer := &bmp.Peer{Type: bmp.PeerLocRIB, Addr: netip.IPv4Unspecified(), BGPID: netip.MustParseAddr("192.0.2.1")}
@@ -113,6 +207,22 @@ func flowOf(t *testing.T, number uint64) []byte {
 	var m ipfix.Builder
 	m.Begin(nil, ipfix.Header{Version: ipfix.VersionIPFIX, ExportTime: time.Now().UnixNano(), Domain: 1})
 	m.Template(256, ipfix.Field{ID: 1, Len: 4}, ipfix.Field{ID: 8, Len: 4}, ipfix.Field{ID: 12, Len: 4})
+	m.Set(256)
+	m.Uint(number, 4)
+	m.Addr(netip.MustParseAddr("10.1.2.3"))
+	m.Addr(netip.MustParseAddr("10.1.3.4"))
+	msg, err := m.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return msg
+}
+
+// dataOf is the flow of flowOf without the template.
+func dataOf(t *testing.T, number uint64) []byte {
+	t.Helper()
+	var m ipfix.Builder
+	m.Begin(nil, ipfix.Header{Version: ipfix.VersionIPFIX, ExportTime: time.Now().UnixNano(), Domain: 1, Sequence: 1})
 	m.Set(256)
 	m.Uint(number, 4)
 	m.Addr(netip.MustParseAddr("10.1.2.3"))
