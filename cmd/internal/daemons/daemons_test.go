@@ -90,3 +90,14 @@ func TestEventuallyInCleanup(t *testing.T) {
 		})
 	})
 }
+
+func TestUnanswered(t *testing.T) {
+	for text, want := range map[string]bool{
+		"# TYPE telcol_up gauge\ntelcol_up{slot=\"0\"} 0\nx 1\n": true,
+		"telcol_up{slot=\"0\"} 1\ntelcol_upper{slot=\"0\"} 0\n":  false,
+	} {
+		if got := unanswered.MatchString(text); got != want {
+			t.Errorf("%q: got %v", text, got)
+		}
+	}
+}

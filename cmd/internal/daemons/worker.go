@@ -1,10 +1,12 @@
 package daemons
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -59,14 +61,23 @@ func (w *Worker) WaitReady(t testing.TB) {
 	})
 }
 
+// unanswered is what a worker says of a scrape that its owner of the devices did not answer in time: few metrics are there then.
+var unanswered = regexp.MustCompile(`(?m)^telcol_up(\{[^}]*\})? 0$`)
+
 // Metric reads one metric; labels are names and values in turn, and what differs in labels not named is added up.
 // A metric that is not there at all fails the test.
 func (w *Worker) Metric(t testing.TB, name string, labels ...string) float64 {
 	t.Helper()
-	body, _, err := Get("http://" + w.HTTP + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
+	var body string
+	Eventually(t, "the owner of the devices to answer the scrape", func() (err error) { // it may take its time on a busy machine
+		if body, _, err = Get("http://" + w.HTTP + "/metrics"); err != nil {
+			t.Fatal(err)
+		}
+		if unanswered.MatchString(body) {
+			return errors.New("telcol_up is 0")
+		}
+		return nil
+	})
 	parser := expfmt.NewTextParser(model.LegacyValidation)
 	families, err := parser.TextToMetricFamilies(strings.NewReader(body))
 	if err != nil {
