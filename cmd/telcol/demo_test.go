@@ -100,7 +100,7 @@ func (d *demoRun) wait() int {
 func (d *demoRun) await(pattern string) []string {
 	d.t.Helper()
 	re := regexp.MustCompile(pattern)
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(daemons.Patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if m := re.FindStringSubmatch(d.out.String()); m != nil {
 			return m
 		}
