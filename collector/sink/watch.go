@@ -30,6 +30,7 @@ var (
 	ErrForbidden = errors.New("topic is not allowed for this user")
 	ErrStalled   = errors.New("brokers answer, but acknowledge none of the records on their way (a leader is stuck, or too few replicas are in sync)")
 	ErrCreate    = errors.New("topic does not exist and could not be created")
+	errSilent    = fmt.Errorf("one is connected and says nothing for %v", lookTimeout)
 	errPending   = errors.New("topic was created and has no leader yet")
 )
 
@@ -209,8 +210,11 @@ func (s *Kafka) setFaults(faults []error) {
 func (s *Kafka) noBroker(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.lastDial != nil && !errors.Is(err, s.lastDial) {
+	switch {
+	case s.lastDial != nil && !errors.Is(err, s.lastDial):
 		err = s.lastDial
+	case errors.Is(err, context.DeadlineExceeded):
+		err = errSilent
 	}
 	return fmt.Errorf("%w: %w", ErrNoBroker, err)
 }

@@ -2,6 +2,7 @@ package sink
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -239,5 +240,13 @@ func TestKafkaLossesAreLogged(t *testing.T) {
 	want := fmt.Sprintf(`level=WARN msg="records were lost" topic=%s reason=too-large records=3 in_all=3 err=`, testTopic)
 	if n := strings.Count(log.String(), "records were lost"); n != 1 || !strings.Contains(log.String(), want) {
 		t.Errorf("log:\n%s\nwant once %s", log.String(), want)
+	}
+}
+
+func TestKafkaSilentBrokerIsTold(t *testing.T) {
+	s := newKafka(t, KafkaConfig{Brokers: cluster(t, kfake.SeedTopics(1, testTopic)).ListenAddrs()})
+	until(t, "the topic", func() bool { return s.Status().Up })
+	if err := s.noBroker(context.DeadlineExceeded); !errors.Is(err, ErrNoBroker) || !errors.Is(err, errSilent) {
+		t.Errorf("got %v", err)
 	}
 }
