@@ -32,8 +32,21 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), stops...)
 	// A second signal ends the process at once, unless it is the first one told twice: timeout(1) signals its child and then the group.
-	context.AfterFunc(ctx, func() { time.AfterFunc(signalTwice, stop) })
+	context.AfterFunc(ctx, func() { time.AfterFunc(signalTwice, func() { endAtOnce(stop, stops) }) })
 	os.Exit(run(ctx, system(), os.Args[1:]))
+}
+
+// endAtOnce waits for a signal, says what it costs, and lets it end the process. stop ends the handling of the first one.
+func endAtOnce(stop func(), stops []os.Signal) {
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, stops...)
+	stop()
+	sig := (<-again).(syscall.Signal)
+	if outlivesReaders(os.Args[1:]) {
+		fmt.Fprintln(os.Stderr, "telcol: a second signal ends it at once: what was taken and is not delivered is lost, what is known is not saved")
+	}
+	signal.Reset(sig)
+	syscall.Kill(os.Getpid(), sig)
 }
 
 const signalTwice = 500 * time.Millisecond

@@ -327,3 +327,46 @@ func TestStopIsToldTwice(t *testing.T) {
 		t.Errorf("the worker ended with %v, its last words were %s", err, last)
 	}
 }
+
+// TestSecondSignal ends a worker in the middle of its stop, in which it waits for a broker that is not there.
+func TestSecondSignal(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), buildTelcol(t), "worker", "--slot", "0", "--steering", "off", "--kafka-brokers", "127.0.0.1:1",
+		"--listen-ipfix", "127.0.0.1:0", "--listen-bmp", "127.0.0.1:0", "--http", "off", "--drain-timeout", "10m")
+	log, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var last string
+	for lines := bufio.NewScanner(log); lines.Scan(); {
+		switch last = lines.Text(); {
+		case strings.Contains(last, "worker runs"):
+			_, addr, _ := strings.Cut(last, " bmp=")
+			addr, _, _ = strings.Cut(addr, " ")
+			conn, err := net.Dial("tcp", addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+		case strings.Contains(last, "bmp session opened"): // whose event waits for the broker
+			cmd.Process.Signal(syscall.SIGTERM)
+		case strings.Contains(last, "worker stops"):
+			tick := time.NewTicker(100 * time.Millisecond)
+			defer tick.Stop()
+			go func() {
+				for range tick.C {
+					if cmd.Process.Signal(syscall.SIGTERM) != nil {
+						return
+					}
+				}
+			}()
+		}
+	}
+	err = cmd.Wait()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM || !strings.Contains(last, "second signal") {
+		t.Errorf("the worker ended with %v, its last words were %s", err, last)
+	}
+}
