@@ -130,10 +130,10 @@ func TestExportersBecomeAliases(t *testing.T) {
 	waitTaken(t, g, 2*devices)
 	daemons.Eventually(t, "the state of all addresses to be saved", func() error {
 		files, err := filepath.Glob(filepath.Join(dir, g.name, "*", "*.device"))
-		if err != nil || len(files) != 2*devices {
-			return fmt.Errorf("%d files, %v", len(files), err)
+		if err == nil && len(files) != 2*devices {
+			err = fmt.Errorf("%d files", len(files))
 		}
-		return nil
+		return err
 	})
 	moved := 0
 	for i := range devices {
@@ -151,8 +151,11 @@ func TestExportersBecomeAliases(t *testing.T) {
 	daemons.Eventually(t, "the aliases to be known", func() error {
 		for _, w := range g.workers {
 			text, _, err := daemons.Get("http://" + w.HTTP + "/aliases?format=text")
-			if n := strings.Count(text, "127.66.2."); err != nil || n != devices {
-				return fmt.Errorf("%d aliases, %v", n, err)
+			if err != nil {
+				return err
+			}
+			if n := strings.Count(text, "127.66.2."); n != devices {
+				return fmt.Errorf("%d aliases", n)
 			}
 		}
 		return nil
