@@ -29,6 +29,8 @@ type images struct {
 	first   bool             // nothing of current was written yet
 
 	written, failed atomic.Uint64
+	again           unsaved
+	warn            *sampled // of writes
 }
 
 // imageChunk is an order to the writer. The parts of a file follow each other; removals of others may come between.
@@ -62,7 +64,7 @@ func newImages(cfg *Config, s *stateDir) *images {
 		return nil
 	}
 	m := &images{
-		dir: s.dir, log: s.log, every: cfg.ImageInterval,
+		dir: s.dir, log: s.log, warn: newSampled(s.log), every: cfg.ImageInterval,
 		chunks: make(chan imageChunk, imageBuffers+imageRemovals), free: make(chan []byte, imageBuffers),
 	}
 	for range imageBuffers {
@@ -129,6 +131,7 @@ func (m *images) tick(c *correlate.Correlator, now time.Time) {
 // slice makes the next slice of an image into buf and hands it over. It reports whether there was one to make.
 func (m *images) slice(c *correlate.Correlator, buf []byte, now, since time.Time) bool {
 	if m.current == nil {
+		m.again.each(func(device netip.Addr) { c.SaveAgain(device, true) })
 		m.current, m.first = c.NextImage(now.UnixNano(), since.UnixNano(), m.forget), true
 		if m.current == nil {
 			return false
@@ -214,8 +217,9 @@ func (m *images) run() {
 		case chunkEnd:
 			under.write(path, &chunk)
 			if err := under.keep(); err != nil {
+				m.again.add(chunk.device)
 				m.failed.Add(1)
-				m.log.Warn("routes of a device not saved", "file", path, "err", err)
+				m.warn.warn("routes of a device not saved", slog.String("file", path), slog.Any("err", err))
 			} else {
 				m.written.Add(1)
 			}
@@ -237,7 +241,7 @@ type imageFile struct {
 func (w *imageFile) write(path string, chunk *imageChunk) {
 	if chunk.first {
 		w.path = path
-		w.f, w.err = os.Create(path + tempSuffix)
+		w.f, w.err = createState(path + tempSuffix)
 	}
 	if w.err == nil {
 		_, w.err = w.f.Write(chunk.data)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,9 +23,38 @@ import (
 type stateDir struct {
 	dir    string
 	log    *slog.Logger
+	warn   *sampled // of writes: when one fails, so do those of all devices
 	writes chan stateWrite
 
 	written, failed atomic.Uint64
+	again           unsaved
+}
+
+// unsaved are devices whose files could not be written. They are tried again.
+type unsaved struct {
+	mu      sync.Mutex
+	devices map[netip.Addr]struct{}
+}
+
+// add remembers a device.
+func (u *unsaved) add(device netip.Addr) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.devices == nil {
+		u.devices = make(map[netip.Addr]struct{})
+	}
+	u.devices[device] = struct{}{}
+}
+
+// each takes the devices and calls f for each.
+func (u *unsaved) each(f func(netip.Addr)) {
+	u.mu.Lock()
+	devices := u.devices
+	u.devices = nil
+	u.mu.Unlock()
+	for d := range devices {
+		f(d)
+	}
 }
 
 // stateWrite is one file to write, or to remove when it has no octets.
@@ -48,7 +78,8 @@ func openState(cfg *Config, log *slog.Logger) (*stateDir, error) {
 		return nil, nil
 	}
 	s := &stateDir{
-		dir: filepath.Join(cfg.StateDir, cfg.Group, strconv.Itoa(cfg.Slot)), log: log, writes: make(chan stateWrite, stateQueue),
+		dir: filepath.Join(cfg.StateDir, cfg.Group, strconv.Itoa(cfg.Slot)), log: log, warn: newSampled(log),
+		writes: make(chan stateWrite, stateQueue),
 	}
 	if err := os.MkdirAll(s.dir, 0o750); err != nil {
 		return nil, s.advise(err)
@@ -135,10 +166,16 @@ func (s *stateDir) round(c *correlate.Correlator, now time.Time) {
 	if s == nil {
 		return
 	}
+	s.retry(c)
 	room := min(cap(s.writes)-len(s.writes), stateRound)
 	c.Unsaved(now.UnixNano(), room, func(device netip.Addr, state []byte) {
 		s.writes <- stateWrite{device, append([]byte(nil), state...)}
 	})
+}
+
+// retry has the devices whose state could not be written given again.
+func (s *stateDir) retry(c *correlate.Correlator) {
+	s.again.each(func(device netip.Addr) { c.SaveAgain(device, false) })
 }
 
 // forget removes the file of a device. The owner calls it; a full queue leaves the file, whose device is then known once more
@@ -155,6 +192,7 @@ func (s *stateDir) finish(c *correlate.Correlator) {
 	if s == nil {
 		return
 	}
+	s.retry(c)
 	c.Unsaved(0, -1, func(device netip.Addr, state []byte) {
 		s.writes <- stateWrite{device, append([]byte(nil), state...)}
 	})
@@ -172,8 +210,9 @@ func (s *stateDir) leave() {
 func (s *stateDir) run() {
 	for w := range s.writes {
 		if err := s.write(w); err != nil {
+			s.again.add(w.device)
 			s.failed.Add(1)
-			s.log.Warn("state of a device not saved", "device", w.device.String(), "err", err)
+			s.warn.warn("state of a device not saved", slog.String("device", w.device.String()), slog.Any("err", err))
 			continue
 		}
 		s.written.Add(1)
@@ -190,8 +229,25 @@ func (s *stateDir) write(w stateWrite) error {
 		}
 		return nil
 	}
-	if err := os.WriteFile(path+tempSuffix, w.state, 0o640); err != nil {
+	f, err := createState(path + tempSuffix)
+	if err != nil {
 		return err
 	}
-	return os.Rename(path+tempSuffix, path)
+	_, err = f.Write(w.state)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(path+tempSuffix, path)
+	}
+	if err != nil {
+		os.Remove(path + tempSuffix) // where the disk is full, half a file takes the room of another one
+	}
+	return err
+}
+
+// createState creates a file, and its directory when somebody has removed that.
+func createState(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
+	if errors.Is(err, fs.ErrNotExist) && os.MkdirAll(filepath.Dir(path), 0o750) == nil {
+		f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
+	}
+	return f, err
 }

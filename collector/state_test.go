@@ -148,3 +148,39 @@ func TestAnAliasMovesToAnotherSlot(t *testing.T) {
 	}
 	flush(next)
 }
+
+// TestStateIsSavedWhenTheDiskIsBack fails all writes for a while: what could not be written must be when it can, though nothing has
+// changed since.
+func TestStateIsSavedWhenTheDiskIsBack(t *testing.T) {
+	dir := t.TempDir()
+	r := startTest(t, func(c *Config) { c.StateDir, c.ImageInterval = dir, 50*time.Millisecond })
+	slot := filepath.Join(dir, "default", "0")
+	if err := os.RemoveAll(slot); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(slot, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	conn := r.announce(t)
+	defer conn.Close()
+	r.send(t, flows(t, 0, 1))
+	waitFor(t, "writes to fail", func() bool {
+		m := r.metrics(t)
+		return m[`telcol_state_files_total{result="failed",}`] > 0 && m[`telcol_state_images_total{result="failed",}`] > 2
+	})
+	if n := strings.Count(r.log.String(), "not saved"); n > 2 {
+		t.Errorf("%d lines say so", n)
+	}
+	if err := os.Remove(slot); err != nil {
+		t.Fatal(err)
+	}
+	r.stop(t)
+	for _, file := range []string{"127.0.0.1" + stateSuffix, routesFile} {
+		if _, err := os.Stat(filepath.Join(slot, file)); err != nil {
+			t.Error(err)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(slot, "*"+tempSuffix)); len(left) > 0 {
+		t.Errorf("%v are left", left)
+	}
+}

@@ -54,6 +54,17 @@ func (c *Correlator) Unsaved(now int64, n int, save func(device netip.Addr, stat
 	return given
 }
 
+// SaveAgain has Unsaved give a device's state again, or NextImage its routes, as if they had changed: what was given could not be kept.
+func (c *Correlator) SaveAgain(device netip.Addr, routes bool) {
+	switch d := c.devices[device]; {
+	case d == nil:
+	case routes:
+		d.imaged = d.rib.Changes() - 1
+	default:
+		d.savedChanges = d.changes() - 1
+	}
+}
+
 func (d *Device) appendState(b []byte) []byte {
 	name := d.name[:min(len(d.name), 1<<16-1)]
 	var flags byte
