@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // dialTimeout is how long a connection may take to be accepted.
@@ -65,4 +67,24 @@ func addCommand(a netip.Addr) string {
 		return fmt.Sprintf("ip addr add %v/32 dev lo", a)
 	}
 	return fmt.Sprintf("ip -6 addr add %v/128 dev lo nodad", a)
+}
+
+// pending returns the error that a socket would give to its next call.
+func pending(conn net.Conn) error {
+	socket, ok := conn.(syscall.Conn)
+	if !ok {
+		return nil
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var code int
+	if cerr := raw.Control(func(fd uintptr) { code, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR) }); cerr != nil {
+		return cerr
+	}
+	if err == nil && code != 0 {
+		err = syscall.Errno(code)
+	}
+	return err
 }

@@ -149,9 +149,23 @@ func (p *player) datagram(src netip.Addr, payload []byte) error {
 		}
 	}
 	if _, err := conn.Write(payload); err != nil {
-		return fmt.Errorf("%w %v takes no datagrams from %v, is it running? %w", ErrRefused, p.o.IPFIX, src, err)
+		return p.refusedBy(src, err)
 	}
 	p.result.Datagrams++
+	return nil
+}
+
+func (p *player) refusedBy(src netip.Addr, err error) error {
+	return fmt.Errorf("%w %v takes no datagrams from %v, is it running? %w", ErrRefused, p.o.IPFIX, src, err)
+}
+
+// refused reports that the last datagram of a source was refused, which only the next one would have met.
+func (p *player) refused() error {
+	for src, conn := range p.sockets {
+		if err := pending(conn); err != nil {
+			return p.refusedBy(src, err)
+		}
+	}
 	return nil
 }
 

@@ -31,7 +31,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	if err != nil {
 		return p.result, err
 	}
-	err = errors.Join(append(p.lost, p.gaps(), fileErr)...)
+	err = errors.Join(append(p.lost, p.gaps(), p.refused(), fileErr)...)
 	if err == nil && p.result.Sources == 0 {
 		err = fmt.Errorf("%s: %w (%d packets passed over)", strings.Join(o.Files, ", "), ErrNothing, skipped)
 	}

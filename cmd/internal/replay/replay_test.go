@@ -284,6 +284,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 			ErrAddress, "two families",
 		},
 		{"nobody at BMP", Options{Files: []string{writeCapture(t, routes)}, IPFIX: c.ipfix, BMP: closed, Map: twoRouters}, ErrRefused, "does not listen"},
+		{"nobody at IPFIX, one datagram", Options{Files: []string{writeCapture(t, repeat(flow, 1)...)}, IPFIX: closed, BMP: c.bmp, Map: twoRouters}, ErrRefused, "is it running"},
 		{"nobody at IPFIX", Options{Files: []string{writeCapture(t, repeat(flow, 200)...)}, IPFIX: closed, BMP: c.bmp, Map: twoRouters}, ErrRefused, "is it running"},
 		{"gap", Options{Files: []string{writeCapture(t, routes, bmp(0, "192.0.2.1:20", 9, "x"))}, IPFIX: c.ipfix, BMP: c.bmp, Map: twoRouters}, ErrGap, "192.0.2.1:20"},
 		{"nothing in it", Options{Files: []string{writeCapture(t)}, IPFIX: c.ipfix, BMP: c.bmp}, ErrNothing, "capture.pcap"},
