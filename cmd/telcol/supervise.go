@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"maps"
 	"net"
 	"os/exec"
 	"slices"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -177,12 +179,14 @@ func (w *workers) run(ctx context.Context, e *env, watchdog time.Duration) error
 	if err != nil {
 		log.Warn("the manager of processes cannot be told how the workers are", "err", err)
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	context.AfterFunc(ctx, func() { manager.Send("STOPPING=1") })
 	restart, stop := hangups(ctx)
 	defer stop()
 	log.Info("supervisor runs", "slots", w.slots, "group", w.cfg.Group)
 	err = supervise.Run(ctx, supervise.Config{
-		Slots: w.slots, Command: w.command, Successor: w.successor(), Stdout: supervise.NewOutput(e.stdout), Stderr: stderr, Log: log,
+		Slots: w.slots, Command: w.command, Successor: w.successor(), Stdout: supervise.NewOutput(&reader{e.stdout, cancel}), Stderr: stderr, Log: log,
 		First: firstRestart, Most: seldomRestart, Healthy: healthyAfter,
 		Patience: w.cfg.DrainAfter + stopMargin, StartPatience: startPatience, Watchdog: watchdog,
 		Restart: restart, Ready: func() {
@@ -201,5 +205,25 @@ func (w *workers) run(ctx context.Context, e *env, watchdog time.Duration) error
 	if err == nil {
 		log.Info("all workers have stopped")
 	}
+	if cause := context.Cause(ctx); errors.Is(cause, errNoReader) {
+		return errors.Join(err, cause)
+	}
 	return err
+}
+
+// reader is a standard output. When nobody reads it any more, all ends, as it does with a single worker.
+type reader struct {
+	out io.Writer
+	end context.CancelCauseFunc
+}
+
+var errNoReader = errors.New("standard output has lost its reader, all workers were stopped")
+
+// Write writes to the output.
+func (r *reader) Write(b []byte) (int, error) {
+	n, err := r.out.Write(b)
+	if errors.Is(err, syscall.EPIPE) {
+		r.end(errNoReader)
+	}
+	return n, err
 }

@@ -1,7 +1,12 @@
 package main
 
 import (
+	"bufio"
+	"net"
+	"os"
+	"os/exec"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/telcol/telcol/collector"
@@ -56,5 +61,40 @@ func TestSuperviseCommand(t *testing.T) {
 		if got := httpOf(c.addr, 3); got != c.want {
 			t.Errorf("%s: got %s, want %s", c.addr, got, c.want)
 		}
+	}
+}
+
+// TestSupervisorLosesTheReaderOfItsRecords ends workers whose records nobody takes: they would count them as written.
+func TestSupervisorLosesTheReaderOfItsRecords(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	cmd := exec.CommandContext(t.Context(), buildTelcol(t), "supervise", "--steering", "off", "--sink", "stdout", "--bmp-events", "all",
+		"--listen-ipfix", "127.0.0.1:0", "--listen-bmp", "127.0.0.1:0", "--http", "off")
+	cmd.Stdout = w
+	log, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	var last string
+	for lines := bufio.NewScanner(log); lines.Scan(); {
+		if last = lines.Text(); strings.Contains(last, "worker runs") {
+			_, addr, _ := strings.Cut(last, " bmp=")
+			addr, _, _ = strings.Cut(addr, " ")
+			conn, err := net.Dial("tcp", addr) // which is an event
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+		}
+	}
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitRun || !strings.Contains(last, "lost its reader") {
+		t.Errorf("ended with %v, the last words were %s", err, last)
 	}
 }

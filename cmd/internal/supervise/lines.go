@@ -26,13 +26,14 @@ func (o *Output) Write(b []byte) (int, error) {
 type lines struct {
 	out    *Output
 	prefix string // of each line but those that are JSON, which stay so
+	fails  bool   // Write tells when the output cannot be written, and the process loses its reader: of records, which it counts as written
 	rest   []byte // of a line that has no end yet
 }
 
 // maxLine is how long a line may grow before it is passed on in pieces.
 const maxLine = 1 << 20
 
-// Write takes whatever the process has written; it never fails, since a process must not end for what becomes of its log.
+// Write takes whatever the process has written. For a log it never fails, since a process must not end for what becomes of that.
 func (l *lines) Write(b []byte) (int, error) {
 	l.rest = append(l.rest, b...)
 	end := bytes.LastIndexByte(l.rest, '\n') + 1
@@ -40,7 +41,9 @@ func (l *lines) Write(b []byte) (int, error) {
 		end = len(l.rest)
 	}
 	if end > 0 {
-		l.put(l.rest[:end])
+		if err := l.put(l.rest[:end]); err != nil && l.fails {
+			return 0, err
+		}
 		l.rest = append(l.rest[:0], l.rest[end:]...)
 	}
 	return len(b), nil
@@ -49,15 +52,15 @@ func (l *lines) Write(b []byte) (int, error) {
 // flush passes on what is left when the process has ended.
 func (l *lines) flush() {
 	if len(l.rest) > 0 {
-		l.put(append(l.rest, '\n'))
+		_ = l.put(append(l.rest, '\n'))
 		l.rest = nil
 	}
 }
 
-func (l *lines) put(text []byte) {
+func (l *lines) put(text []byte) error {
 	if l.prefix == "" {
-		_, _ = l.out.Write(text)
-		return
+		_, err := l.out.Write(text)
+		return err
 	}
 	var marked []byte
 	for line := range bytes.Lines(text) {
@@ -66,5 +69,6 @@ func (l *lines) put(text []byte) {
 		}
 		marked = append(marked, line...)
 	}
-	_, _ = l.out.Write(marked)
+	_, err := l.out.Write(marked)
+	return err
 }

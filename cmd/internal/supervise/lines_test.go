@@ -2,6 +2,8 @@ package supervise
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"strings"
 	"testing"
 )
@@ -33,3 +35,19 @@ func TestLongLine(t *testing.T) {
 		t.Errorf("%d octets passed on, %d kept", b.Len(), len(l.rest))
 	}
 }
+
+// TestLinesThatFail tells of records that cannot be written, and not of a log.
+func TestLinesThatFail(t *testing.T) {
+	records := &lines{out: NewOutput(broken{}), fails: true}
+	if _, err := records.Write([]byte("{}\n")); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("records: %v", err)
+	}
+	log := &lines{out: NewOutput(broken{}), prefix: "0 "}
+	if n, err := log.Write([]byte("line\n")); n != 5 || err != nil {
+		t.Errorf("log: %d, %v", n, err)
+	}
+}
+
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }

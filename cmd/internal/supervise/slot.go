@@ -49,7 +49,7 @@ func (s *slot) run(ctx context.Context) error {
 }
 
 func (s *slot) start(command func(slot int) *exec.Cmd) (*process, error) {
-	p, err := startProcess(command(s.number), &lines{out: s.cfg.Stdout}, &lines{out: s.cfg.Stderr, prefix: prefix(s.number)})
+	p, err := startProcess(command(s.number), &lines{out: s.cfg.Stdout, fails: true}, &lines{out: s.cfg.Stderr, prefix: prefix(s.number)})
 	if err == nil {
 		s.log.Info("worker started", "pid", p.pid)
 	}
