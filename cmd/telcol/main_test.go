@@ -303,9 +303,26 @@ func TestWorkerOutlivesItsLog(t *testing.T) {
 	}
 }
 
-// TestStopIsToldTwice stops a worker as timeout(1) and some shells do: the signal comes a second time when the stop has begun.
+// TestStopIsToldTwice stops a worker as timeout(1) and some shells do: the signal comes a second time when the stop has begun. A busy machine may
+// keep the second one back until it is one of its own, which is tried again.
 func TestStopIsToldTwice(t *testing.T) {
-	cmd := exec.CommandContext(t.Context(), buildTelcol(t), "worker", "--slot", "0", "--steering", "off", "--sink", "stdout",
+	path := buildTelcol(t)
+	for {
+		last, between, err := stopTwice(t, path)
+		if err == nil && strings.Contains(last, "worker stopped") {
+			return
+		}
+		if between < signalTwice/2 {
+			t.Fatalf("the worker ended with %v, its last words were %s", err, last)
+		}
+		t.Logf("once more: %v lay between the signals", between)
+	}
+}
+
+// stopTwice returns the last words of the worker, the time between the signals, and how it ended.
+func stopTwice(t *testing.T, path string) (last string, between time.Duration, end error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), path, "worker", "--slot", "0", "--steering", "off", "--sink", "stdout",
 		"--listen-ipfix", "127.0.0.1:0", "--listen-bmp", "127.0.0.1:0", "--http", "off")
 	log, err := cmd.StderrPipe()
 	if err != nil {
@@ -314,18 +331,21 @@ func TestStopIsToldTwice(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var last string
+	var first time.Time
 	for lines := bufio.NewScanner(log); lines.Scan(); {
 		last = lines.Text()
-		if strings.Contains(last, "worker runs") || strings.Contains(last, "worker stops") {
-			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-				t.Fatal(err)
-			}
+		if !strings.Contains(last, "worker runs") && !strings.Contains(last, "worker stops") {
+			continue
 		}
+		if first.IsZero() {
+			first = time.Now()
+		}
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		between = time.Since(first)
 	}
-	if err := cmd.Wait(); err != nil || !strings.Contains(last, "worker stopped") {
-		t.Errorf("the worker ended with %v, its last words were %s", err, last)
-	}
+	return last, between, cmd.Wait()
 }
 
 // TestSecondSignal ends a worker in the middle of its stop, in which it waits for a broker that is not there.
