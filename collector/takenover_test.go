@@ -103,7 +103,7 @@ func TestTakeoverWithOtherAliases(t *testing.T) {
 	if err := <-old.ended; err != nil {
 		t.Fatal(err)
 	}
-	alias.SetReadDeadline(time.Now().Add(10 * time.Second))
+	alias.SetReadDeadline(time.Now().Add(patience))
 	if n, err := alias.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("session of the alias: %d octets, %v, want its end", n, err)
 	}

@@ -52,7 +52,11 @@ func recreated(t *testing.T, brokers []string, topic string, create bool) {
 			return err == nil && !all.Has(topic)
 		})
 		sendNumbered(s, keys, 100, 200)
-		went = s.Counters()[0].Delivered // Kafka takes some more after it has said that the topic is deleted
+		until(t, "the old topic to take no more", func() bool { // Kafka takes some after it has said that the topic is deleted
+			went = s.Counters()[0].Delivered
+			time.Sleep(200 * time.Millisecond)
+			return s.Counters()[0].Delivered == went
+		})
 		if _, err := admin.CreateTopic(t.Context(), 5, 1, nil, topic); err != nil {
 			t.Fatal(err)
 		}
