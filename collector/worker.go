@@ -283,12 +283,15 @@ func (w *worker) read(ctx context.Context) (readers *sync.WaitGroup, failed chan
 	return readers, failed
 }
 
-// deliver flushes the sink. What is left at the deadline is counted as lost by the sink and told here.
+// deliver flushes the sink. What is left at the deadline is counted as lost when the sink is closed, and told here.
 func (w *worker) deliver() error {
 	ctx, cancel := context.WithTimeout(context.Background(), w.cfg.DrainAfter)
 	defer cancel()
 	before := sinkLost(w.sink)
 	err := w.sink.Flush(ctx)
+	if err != nil {
+		w.sink.Close()
+	}
 	lost := sinkLost(w.sink) - before
 	if n := w.core.last.corr.IPFIX.StoppedSets; n > 0 {
 		w.log.Warn("data sets lost at the stop, their templates had not come", "sets", n)

@@ -10,7 +10,7 @@
 //	                       lost, by reason, oldest first
 //
 // The client holds the records that are on their way, up to a window per topic; what it has taken cannot be taken back without the risk of
-// duplicates. The waiting line in front of it holds the rest, and there the oldest record is dropped when memory is
+// duplicates, but for those of a topic that is deleted and created again, which come back to the line (renew.go). The waiting line in front of it holds the rest, and there the oldest record is dropped when memory is
 // full. A spool on disk will stand between the line and the loss: see Kafka.makeRoom.
 //
 // Every record given to Send is, at any time, counted in exactly one of delivered, waiting and lost by reason.
@@ -18,5 +18,5 @@ package sink
 
 import "errors"
 
-// ErrUndelivered is returned by Flush when records were left at the deadline. They are counted as lost by then.
+// ErrUndelivered is returned by Flush when records were left at the deadline. They wait until Close, which counts them as lost.
 var ErrUndelivered = errors.New("records were not delivered in time")

@@ -272,7 +272,7 @@ func (s *Kafka) waitingLocked() (n int) {
 }
 
 // Flush delivers what was sent, without waiting for batches to fill, and returns nil when all of it has been delivered or refused. When
-// ctx ends first, the sink is stopped, what is left is counted as lost, and ErrUndelivered is returned.
+// ctx ends first, ErrUndelivered is returned, and what is left still waits: the sink goes on until Close.
 func (s *Kafka) Flush(ctx context.Context) error {
 	for {
 		s.wakePump()
@@ -292,7 +292,6 @@ func (s *Kafka) Flush(ctx context.Context) error {
 			}
 		}
 		if err != nil {
-			s.end()
 			return fmt.Errorf("%w: %d records left", ErrUndelivered, waiting)
 		}
 	}

@@ -136,11 +136,38 @@ func TestKafkaFlushDeadline(t *testing.T) {
 			if took := time.Since(start); took > patience/2 {
 				t.Errorf("flush took %v", took)
 			}
+			if cs := checkSums(t, s.Counters()); cs.TotalLost() != 0 || cs.Waiting != 1000 {
+				t.Errorf("before the end: %+v", cs)
+			}
+			s.Close()
 			send(s, 0, "k", "too late")
 			if cs := checkSums(t, s.Counters()); cs.LostBy[Stopped] != 1001 || cs.Waiting != 0 {
 				t.Errorf("counters %+v", cs)
 			}
 		})
+	}
+}
+
+// TestKafkaGoesOnAfterAFlush flushes in vain, as for a takeover that is refused then, and goes on.
+func TestKafkaGoesOnAfterAFlush(t *testing.T) {
+	c := cluster(t)
+	s := newKafka(t, KafkaConfig{Brokers: c.ListenAddrs()})
+	sendNumbered(s, 3, 0, 10)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Flush(ctx); !errors.Is(err, ErrUndelivered) {
+		t.Errorf("flush: %v", err)
+	}
+	sendNumbered(s, 3, 10, 20)
+	if _, err := s.admin.CreateTopic(t.Context(), 2, 1, nil, testTopic); err != nil {
+		t.Fatal(err)
+	}
+	flush(t, s)
+	sendNumbered(s, 3, 20, 30)
+	flush(t, s)
+	checkOrder(t, readTopic(t, c.ListenAddrs(), testTopic, 90), 3, 30)
+	if cs := checkSums(t, s.Counters()); cs.Delivered != 90 {
+		t.Errorf("counters %+v", cs)
 	}
 }
 
