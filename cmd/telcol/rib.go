@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/telcol/telcol/collector"
 )
 
 // ribCommand is the client of a worker's looking glass.
@@ -140,6 +142,9 @@ func ribPage(e *env, use, short string, args []string, texts []ribFlag, switches
 			return err
 		}
 		cfg := s.Config
+		if cfg.Slot >= collector.MaxSlots {
+			return usagef("slot %d is out of range, want 0 to %d", cfg.Slot, collector.MaxSlots-1)
+		}
 		cfg.Slot = max(cfg.Slot, 0)
 		if q.address = cfg.HTTPAddr(); q.address == "" {
 			return usagef("http is off: the worker has no looking glass")

@@ -3,6 +3,7 @@ package simrouter
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/netip"
 	"sync"
 )
@@ -30,6 +31,8 @@ func NewFleet(cfg FleetConfig) (Fleet, error) {
 	switch {
 	case cfg.Routers < 1 || cfg.Routers > maxFleet:
 		return nil, fmt.Errorf("%w: %d routers, want 1 to %d", ErrDevice, cfg.Routers, maxFleet)
+	case !(cfg.Rate >= 0) || math.IsInf(cfg.Rate, 1) || !(cfg.Each.Churn >= 0) || math.IsInf(cfg.Each.Churn, 1):
+		return nil, fmt.Errorf("%w: rate %v and churn %v, want 0 or more", ErrDevice, cfg.Rate, cfg.Each.Churn)
 	case !cfg.First.Is4():
 		return nil, fmt.Errorf("%w: the first address %v is not IPv4", ErrDevice, cfg.First)
 	}

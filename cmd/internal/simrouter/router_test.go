@@ -2,6 +2,8 @@ package simrouter
 
 import (
 	"context"
+	"errors"
+	"math"
 	"net"
 	"net/netip"
 	"sync"
@@ -230,6 +232,11 @@ func TestImpossibleDevices(t *testing.T) {
 		cfg.Addr = netip.MustParseAddr("127.0.0.1")
 		if _, err := NewDevice(cfg); err == nil {
 			t.Errorf("%s: no error", name)
+		}
+	}
+	for _, rate := range []float64{-1, math.NaN(), math.Inf(1)} {
+		if _, err := NewFleet(FleetConfig{Routers: 1, Rate: rate, Each: Config{Device: DeviceConfig{Routes: DefaultRoutes}}}); !errors.Is(err, ErrDevice) {
+			t.Errorf("rate %v: %v", rate, err)
 		}
 	}
 	if _, err := NewFleet(FleetConfig{}); err == nil {
