@@ -58,6 +58,14 @@ type KafkaConfig struct {
 	Compression  string        `yaml:"compression"`   // none (default), snappy, lz4, zstd
 	BufferBytes  int64         `yaml:"buffer-bytes"`  // records waiting for delivery, default 256 MiB; beyond it the oldest is dropped and counted
 	Linger       time.Duration `yaml:"linger"`        // how long a batch waits for more records, default 20ms
+
+	TLS          bool   `yaml:"tls"`                // connections to brokers by TLS
+	TLSCA        string `yaml:"tls-ca"`             // file of the authorities to trust; default those of the system
+	TLSCert      string `yaml:"tls-cert"`           // file of the worker's own certificate; default none
+	TLSKey       string `yaml:"tls-key"`            // file of its key
+	SASL         string `yaml:"sasl"`               // mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; default none
+	SASLUser     string `yaml:"sasl-user"`          // who the worker is to the brokers
+	SASLPassword string `yaml:"sasl-password-file"` // file of the password, which is in no setting, so that no command shows it
 }
 
 // IntakeConfig bounds what is read from the sockets.

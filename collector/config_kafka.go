@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/telcol/telcol/collector/sink"
 )
 
 const (
@@ -33,6 +35,9 @@ func (k *KafkaConfig) validate() error {
 	default:
 		return fmt.Errorf("%w: kafka.compression %q is unknown, want none, snappy, lz4 or zstd", ErrConfig, shortened(k.Compression))
 	}
+	if err := k.validateSecurity(); err != nil {
+		return err
+	}
 	switch {
 	case k.BufferBytes < 1<<20:
 		return fmt.Errorf("%w: kafka.buffer-bytes %d is too small, want at least 1 MiB", ErrConfig, k.BufferBytes)
@@ -42,6 +47,34 @@ func (k *KafkaConfig) validate() error {
 		return fmt.Errorf("%w: kafka.partitions %d and kafka.replication %d: want a number, or -1 for the broker's own", ErrConfig, k.Partitions, k.Replication)
 	}
 	return nil
+}
+
+// validateSecurity refuses settings that would be without effect. Whether files can be used is seen at the start.
+func (k *KafkaConfig) validateSecurity() error {
+	switch k.SASL {
+	case "", sink.SASLPlain, sink.SASLScramSHA256, sink.SASLScramSHA512:
+	default:
+		return fmt.Errorf("%w: kafka.sasl %q is unknown, want %s, %s or %s", ErrConfig, shortened(k.SASL),
+			sink.SASLPlain, sink.SASLScramSHA256, sink.SASLScramSHA512)
+	}
+	switch {
+	case !k.TLS && k.TLSCA+k.TLSCert+k.TLSKey != "":
+		return fmt.Errorf("%w: kafka.tls is off: switch it on, or leave out kafka.tls-ca, kafka.tls-cert and kafka.tls-key", ErrConfig)
+	case (k.TLSCert == "") != (k.TLSKey == ""):
+		return fmt.Errorf("%w: kafka.tls-cert and kafka.tls-key go together", ErrConfig)
+	case k.SASL == "" && k.SASLUser+k.SASLPassword != "":
+		return fmt.Errorf("%w: kafka.sasl is not set: name the mechanism, or leave out kafka.sasl-user and kafka.sasl-password-file", ErrConfig)
+	case k.SASL != "" && (k.SASLUser == "" || k.SASLPassword == ""):
+		return fmt.Errorf("%w: kafka.sasl %s wants kafka.sasl-user and kafka.sasl-password-file", ErrConfig, k.SASL)
+	}
+	return nil
+}
+
+func (k *KafkaConfig) security() sink.Security {
+	return sink.Security{
+		TLS: k.TLS, CAFile: k.TLSCA, CertFile: k.TLSCert, KeyFile: k.TLSKey,
+		Mechanism: k.SASL, User: k.SASLUser, PasswordFile: k.SASLPassword,
+	}
 }
 
 // checkWaits refuses times that are negative, which would mean something else than they say further in.

@@ -47,10 +47,14 @@ func newSink(cfg *Config, env Env, log *slog.Logger) (Sink, error) {
 		}
 		return sink.NewStdout(env.Stdout, out), nil
 	}
+	if cfg.Kafka.SASL == sink.SASLPlain && !cfg.Kafka.TLS {
+		log.Warn("the password goes to the brokers in clear text: kafka.sasl PLAIN is meant for kafka.tls on")
+	}
 	k, err := sink.NewKafka(sink.KafkaConfig{
 		Brokers: cfg.Kafka.Brokers, Topics: topics, ClientID: fmt.Sprintf("telcol-%s-%d", cfg.Group, cfg.Slot),
 		CreateTopics: cfg.Kafka.CreateTopics, Partitions: cfg.Kafka.Partitions, Replication: cfg.Kafka.Replication,
 		Compression: cfg.Kafka.Compression, Linger: orOff(cfg.Kafka.Linger), BufferBytes: cfg.Kafka.BufferBytes, Log: log,
+		Security: cfg.Kafka.security(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)

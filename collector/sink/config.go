@@ -41,9 +41,11 @@ type KafkaConfig struct {
 	BufferBytes int64         // memory for records in all, default 256 MiB. Beyond it the oldest waiting record is lost and counted
 	ClientID    string        // default telcol
 
+	Security Security // TLS and SASL; none by default
+
 	// Log is told of changes: brokers reached, lost, topic created. nil is silence.
 	Log *slog.Logger
-	// Options are further options of the client, such as TLS and SASL; they come last and win.
+	// Options are further options of the client; they come last and win.
 	Options []kgo.Opt
 }
 
@@ -108,7 +110,11 @@ func (c *KafkaConfig) clientOptions() ([]kgo.Opt, error) {
 		kgo.MetadataMinAge(time.Second), // the default of 5 s delays the recovery from a broker's restart
 		kgo.DisableClientMetrics(),      // no telemetry to the brokers, and Close need not wait for the last of it
 	}
-	return append(opts, c.Options...), nil
+	security, err := c.Security.options()
+	if err != nil {
+		return nil, err
+	}
+	return append(append(opts, security...), c.Options...), nil
 }
 
 func compression(name string) (kgo.CompressionCodec, error) {

@@ -40,6 +40,14 @@ func descriptions() map[string]description {
 		"kafka.buffer-bytes":  {argSize, "records waiting for delivery; beyond it the oldest are dropped and counted"},
 		"kafka.linger":        {"DURATION", "how long a batch waits for more records"},
 
+		"kafka.tls":                {"on|off", "TLS to the brokers"},
+		"kafka.tls-ca":             {"FILE", "certificates of the authorities to trust (PEM); empty trusts the system's"},
+		"kafka.tls-cert":           {"FILE", "own certificate (PEM), for brokers that ask for one"},
+		"kafka.tls-key":            {"FILE", "key of that certificate (PEM)"},
+		"kafka.sasl":               {"NAME", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; empty is without"},
+		"kafka.sasl-user":          {"NAME", "user of SASL"},
+		"kafka.sasl-password-file": {"FILE", "file that holds the password of SASL"},
+
 		"intake.receive-buffer": {argSize, "receive buffer asked of the kernel for the UDP socket"},
 		"intake.coalesce":       {"DURATION", "a short batch waits this long for more datagrams; 0 reads at once"},
 		"intake.max-sessions":   {"N", "BMP connections at once"},
