@@ -41,7 +41,7 @@ const (
 // BenchmarkWholePath measures the CPU time of one worker process from the UDP socket to a Kafka-protocol broker, uncompressed JSON, with
 // the join: 25 fields a record, 20 records a datagram, both addresses drawn evenly from a table of 100 000 routes. The
 // broker and the exporter are in this process and not counted. The worker has one core, as all daemons had with which it is compared:
-// threads that wander between two, and fetch their memory anew each time, take some 15 % more. Run it with a fixed number of records:
+// threads that wander between two, and fetch their memory anew each time, take about a tenth more. Run it with a fixed number of records:
 //
 //	go test -run '^$' -bench WholePath -benchtime 1000000x ./cmd/internal/endtoend
 func BenchmarkWholePath(b *testing.B) {
