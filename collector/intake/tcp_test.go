@@ -13,31 +13,15 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
+
+	"github.com/telcol/telcol/deploy/leaks"
 )
 
 // patience is how long these tests wait for anything: a machine may be busy, and one that passes waits for none of it.
 const patience = 2 * time.Minute
 
-func TestMain(m *testing.M) { os.Exit(verifyMain(m)) }
-
-// verifyMain runs the tests and makes sure that no goroutine is left. goleak waits for a second, in which a busy machine does not end them all.
-func verifyMain(m *testing.M) int {
-	code := m.Run()
-	if code != 0 {
-		return code
-	}
-	err := goleak.Find()
-	for end := time.Now().Add(patience); err != nil && time.Now().Before(end); {
-		err = goleak.Find()
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
+func TestMain(m *testing.M) { os.Exit(leaks.Main(m)) }
 
 func TestListenRefusesPortInUse(t *testing.T) {
 	u := listenTest(t)

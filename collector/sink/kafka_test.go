@@ -13,31 +13,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"go.uber.org/goleak"
+
+	"github.com/telcol/telcol/deploy/leaks"
 )
 
 func TestMain(m *testing.M) {
 	if os.Getenv(brokerEnv) != "" {
 		runBroker()
 	}
-	os.Exit(verifyMain(m))
-}
-
-// verifyMain runs the tests and makes sure that no goroutine is left. goleak waits for a second, in which a busy machine does not end them all.
-func verifyMain(m *testing.M) int {
-	code := m.Run()
-	if code != 0 {
-		return code
-	}
-	err := goleak.Find()
-	for end := time.Now().Add(patience); err != nil && time.Now().Before(end); {
-		err = goleak.Find()
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
+	os.Exit(leaks.Main(m))
 }
 
 const testTopic = "telcol.test"
