@@ -207,25 +207,22 @@ func routesOf(as uint32) []byte {
 // flowOf is a message with a template and one flow, whose bytes are a number.
 func flowOf(t *testing.T, number uint64) []byte {
 	t.Helper()
-	var m ipfix.Builder
-	m.Begin(nil, ipfix.Header{Version: ipfix.VersionIPFIX, ExportTime: time.Now().UnixNano(), Domain: 1})
-	m.Template(256, ipfix.Field{ID: 1, Len: 4}, ipfix.Field{ID: 8, Len: 4}, ipfix.Field{ID: 12, Len: 4})
-	m.Set(256)
-	m.Uint(number, 4)
-	m.Addr(netip.MustParseAddr("10.1.2.3"))
-	m.Addr(netip.MustParseAddr("10.1.3.4"))
-	msg, err := m.Finish()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return msg
+	return flowMessage(t, number, 0, true)
 }
 
-// dataOf is the flow of flowOf without the template.
+// dataOf is the flow of flowOf without the template, as the next message.
 func dataOf(t *testing.T, number uint64) []byte {
 	t.Helper()
+	return flowMessage(t, number, 1, false)
+}
+
+func flowMessage(t *testing.T, number uint64, sequence uint32, template bool) []byte {
+	t.Helper()
 	var m ipfix.Builder
-	m.Begin(nil, ipfix.Header{Version: ipfix.VersionIPFIX, ExportTime: time.Now().UnixNano(), Domain: 1, Sequence: 1})
+	m.Begin(nil, ipfix.Header{Version: ipfix.VersionIPFIX, ExportTime: time.Now().UnixNano(), Domain: 1, Sequence: sequence})
+	if template {
+		m.Template(256, ipfix.Field{ID: 1, Len: 4}, ipfix.Field{ID: 8, Len: 4}, ipfix.Field{ID: 12, Len: 4})
+	}
 	m.Set(256)
 	m.Uint(number, 4)
 	m.Addr(netip.MustParseAddr("10.1.2.3"))
